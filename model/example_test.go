@@ -1,0 +1,28 @@
+package model_test
+
+import (
+	"fmt"
+
+	"github.com/gomlx/compute"
+	_ "github.com/gomlx/compute/gobackend"
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	gomodel "github.com/gomlx/gomlx/ml/model"
+
+	"github.com/descentml/descent/model"
+)
+
+// A network goes into any GoMLX graph.
+func Example() {
+	network, err := model.New("mlp:64,32", model.Input{Width: 4})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	exec := gomodel.MustNewExec(compute.MustNew(), gomodel.NewStore(), func(scope *gomodel.Scope, x *graph.Node) *graph.Node {
+		return network.Logits(scope, x, 3)
+	})
+	logits := exec.MustExec(tensors.FromValue([][]float32{{5.1, 3.5, 1.4, 0.2}}))
+	fmt.Println(network, logits[0].Shape())
+	// Output: mlp:64,32 (Float32)[1, 3]
+}
