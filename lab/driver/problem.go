@@ -1,0 +1,105 @@
+// Package driver trains: one loop for every method, with the same split, the
+// same initial weights and the same batches for the same seed. It stops when
+// asked, hands out checkpoints from which training continues bit for bit, and
+// reports divergence as an outcome.
+package driver
+
+import (
+	"fmt"
+
+	"github.com/gomlx/compute/dtypes"
+
+	"github.com/descentml/descent/data"
+	"github.com/descentml/descent/model"
+	"github.com/descentml/descent/objective"
+)
+
+// Examples is an encoded part of a data set. Exactly one of Labels (class
+// indices) and Targets (standardised values) is set, with Count entries.
+type Examples struct {
+	Count    int
+	Features []float32 // Count x width, row by row
+	Labels   []int32
+	Targets  []float32
+}
+
+// Problem is what every method of a comparison is given: encoded data, a
+// network and a loss. It is read-only while trials run on it.
+type Problem struct {
+	Task                    data.Task
+	Train, Validation, Test Examples
+	Network                 *model.Network
+	Width                   int          // encoded features
+	Outputs                 int          // classes, or 1 for regression
+	DType                   dtypes.DType // of weights and computation
+}
+
+// NewProblem encodes the three parts of a table with a fitted encoder, and
+// makes the network that the specification names, computing in dtype (float32
+// or float64; the features are encoded in float32).
+func NewProblem(t *data.Table, split data.Split, encoder *data.Encoder, network string, dtype dtypes.DType) (*Problem, error) {
+	p := &Problem{Task: encoder.Task(), Width: encoder.Width(), Outputs: 1, DType: dtype}
+	if p.Task == data.Classification {
+		p.Outputs = len(encoder.Classes())
+	}
+	var err error
+	p.Network, err = model.New(network, model.Input{Width: encoder.Width(), Image: encoder.Image()})
+	if err != nil {
+		return nil, err
+	}
+	for _, part := range []struct {
+		examples *Examples
+		rows     []int
+	}{{&p.Train, split.Train}, {&p.Validation, split.Validation}, {&p.Test, split.Test}} {
+		if *part.examples, err = Encode(t, part.rows, encoder); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+// Encode encodes the given rows of a table with their labels or targets.
+func Encode(t *data.Table, rows []int, encoder *data.Encoder) (Examples, error) {
+	e := Examples{Count: len(rows)}
+	var err error
+	if e.Features, err = encoder.Features(t, rows); err != nil {
+		return e, err
+	}
+	switch encoder.Task() {
+	case data.Classification:
+		e.Labels, err = encoder.Labels(t, rows)
+	case data.Regression:
+		e.Targets, err = encoder.Targets(t, rows)
+	default:
+		err = fmt.Errorf("task %q: expected %s or %s", encoder.Task(), data.Classification, data.Regression)
+	}
+	return e, err
+}
+
+// ParseDType reads the number type of weights and computation, float32 or float64.
+func ParseDType(name string) (dtypes.DType, error) {
+	switch name {
+	case "float32":
+		return dtypes.Float32, nil
+	case "float64":
+		return dtypes.Float64, nil
+	}
+	return dtypes.InvalidDType, fmt.Errorf("number type %q: expected float32 or float64", name)
+}
+
+func (p *Problem) loss() objective.Loss {
+	if p.Task == data.Classification {
+		return objective.CrossEntropy
+	}
+	return objective.SquaredError
+}
+
+// ScoreName is what the problem's score is called: "accuracy" for
+// classification, "R²" (the coefficient of determination) for regression.
+// Both are better when higher.
+func (p *Problem) ScoreName() string {
+	if p.Task == data.Classification {
+		return "accuracy"
+	}
+	return "R²"
+}

@@ -1,0 +1,275 @@
+package driver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/gomlx/ml/model"
+	"github.com/gomlx/gomlx/support/exceptions"
+
+	"github.com/descentml/descent/data"
+	"github.com/descentml/descent/method/firstorder"
+	"github.com/descentml/descent/method/schedule"
+)
+
+// Trial is one training run: everything that decides its numbers, next to the problem.
+type Trial struct {
+	Method       string        // specification for firstorder.New
+	LearningRate float64       // base rate
+	Schedule     string        // specification for schedule.New; "" is constant
+	Seed         uint64        // of initial weights and batches
+	BatchSize    int           // examples per step
+	Epochs       int           // passes over the training part; 0 without limit
+	Time         time.Duration // of training proper; 0 without limit
+}
+
+// trainLossExamples bounds the examples on which the train loss is measured
+// after each epoch.
+const trainLossExamples = 10_000
+
+// divergedFactor: a trial whose train loss at the end of an epoch is above
+// this multiple of the untrained network's has diverged.
+const divergedFactor = 10
+
+// checkpointInterval is the least training time between two checkpoints.
+const checkpointInterval = 5 * time.Second
+
+// Epoch is what is measured before the first step and after every epoch, with
+// the weights of that moment.
+type Epoch struct {
+	Epoch        float64 // 0 before training; fractional if the time ran out inside an epoch
+	Step         int
+	Seconds      float64 // of training, without evaluation
+	LearningRate float64 // of the last step
+	TrainLoss    float64 // over the training part's first 10,000 examples
+	Validation   Measure
+}
+
+// Hooks receive what happens during a trial; nil ones are skipped. An error
+// from a hook ends the trial with that error.
+type Hooks struct {
+	Epoch      func(Epoch) error
+	Checkpoint func(Checkpoint) error
+}
+
+// Outcome is how a trial ended.
+type Outcome struct {
+	Diverged bool
+	Last     Epoch   // the last measurement
+	Test     Measure // over the test part, with the last weights
+	Weights  *model.Store
+}
+
+// Train runs a trial, from a checkpoint if one is given. When ctx ends it
+// hands a checkpoint of the present step to the hook and returns ctx's error.
+// A loss that is not finite, or that grows beyond ten times its initial value,
+// ends the trial as diverged, without an error.
+func Train(ctx context.Context, backend compute.Backend, p *Problem, t Trial, from *Checkpoint, hooks Hooks) (Outcome, error) {
+	var outcome Outcome
+	var err error
+	if caught := exceptions.TryCatch[error](func() { outcome, err = train(ctx, backend, p, t, from, hooks) }); caught != nil {
+		err = caught
+	}
+	if err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("%s at learning rate %g, seed %d: %w", t.Method, t.LearningRate, t.Seed, err)
+	}
+	return outcome, err
+}
+
+// session is a trial under way.
+type session struct {
+	problem  *Problem
+	trial    Trial
+	hooks    Hooks
+	network  *network
+	schedule schedule.Func
+
+	stepsPerEpoch int
+	step          int
+	trained       time.Duration
+	saved         time.Duration // value of trained at the last checkpoint
+	initialLoss   float64
+	rate          float64
+	diverged      bool
+	last          Epoch
+	order         []int // of the present epoch
+	epochOfOrder  int
+}
+
+func train(ctx context.Context, backend compute.Backend, p *Problem, t Trial, from *Checkpoint, hooks Hooks) (Outcome, error) {
+	s, err := newSession(backend, p, t, from, hooks)
+	if err != nil {
+		return Outcome{}, err
+	}
+	for {
+		if s.diverged || s.finished() || s.step%s.stepsPerEpoch == 0 {
+			if err := s.measure(ctx); err != nil {
+				return Outcome{}, s.interrupted(ctx, err)
+			}
+		}
+		if s.diverged || s.finished() {
+			break
+		}
+		if s.trained-s.saved >= checkpointInterval {
+			if err := s.checkpoint(); err != nil {
+				return Outcome{}, err
+			}
+		}
+		if ctx.Err() != nil {
+			return Outcome{}, s.interrupted(ctx, ctx.Err())
+		}
+		if err := s.advance(); err != nil {
+			return Outcome{}, err
+		}
+	}
+	test, err := s.network.measure(ctx, &p.Test, 0)
+	if err != nil {
+		return Outcome{}, s.interrupted(ctx, err)
+	}
+	return Outcome{Diverged: s.diverged, Last: s.last, Test: test, Weights: s.network.store}, nil
+}
+
+// Check finds what is wrong with a trial on a problem before it is run: an
+// unknown method or schedule, a setting out of its range, an empty part.
+func (t Trial) Check(p *Problem) error {
+	switch {
+	case t.BatchSize < 1:
+		return fmt.Errorf("batch size %d: expected at least 1", t.BatchSize)
+	case t.Epochs < 1 && t.Time <= 0:
+		return errors.New("neither epochs nor a time limit are given")
+	case !isFinite(t.LearningRate) || t.LearningRate < 0:
+		return fmt.Errorf("learning rate %g: expected a finite number, 0 or above", t.LearningRate)
+	case p.Train.Count == 0 || p.Validation.Count == 0 || p.Test.Count == 0:
+		return errors.New("the training, validation or test part is empty")
+	}
+	if _, err := firstorder.New(t.Method); err != nil {
+		return err
+	}
+	_, err := t.schedule(t.stepsPerEpoch(p))
+	return err
+}
+
+func (t Trial) stepsPerEpoch(p *Problem) int { return (p.Train.Count + t.BatchSize - 1) / t.BatchSize }
+
+// schedule makes the trial's schedule. Without a number of epochs the length of
+// the run is not known to it.
+func (t Trial) schedule(stepsPerEpoch int) (schedule.Func, error) {
+	specification := t.Schedule
+	if specification == "" {
+		specification = "constant"
+	}
+	return schedule.New(specification, t.Epochs*stepsPerEpoch)
+}
+
+func newSession(backend compute.Backend, p *Problem, t Trial, from *Checkpoint, hooks Hooks) (*session, error) {
+	if err := t.Check(p); err != nil {
+		return nil, err
+	}
+	method, err := firstorder.New(t.Method)
+	if err != nil {
+		return nil, err
+	}
+	s := &session{problem: p, trial: t, hooks: hooks, epochOfOrder: -1, stepsPerEpoch: t.stepsPerEpoch(p)}
+	if s.schedule, err = t.schedule(s.stepsPerEpoch); err != nil {
+		return nil, err
+	}
+	store := model.NewStore()
+	if from != nil {
+		if store, err = decodeVariables(from.Variables); err != nil {
+			return nil, err
+		}
+		s.step, s.initialLoss = from.Step, from.InitialLoss
+		s.trained = time.Duration(from.Seconds * float64(time.Second))
+		s.saved = s.trained
+	}
+	s.rate = math.NaN() // not set yet
+	if s.network, err = newNetwork(backend, p, store, method, t.Seed); err != nil {
+		return nil, err
+	}
+	return s, s.network.compile(t.BatchSize)
+}
+
+func (s *session) finished() bool {
+	return (s.trial.Epochs > 0 && s.step >= s.trial.Epochs*s.stepsPerEpoch) ||
+		(s.trial.Time > 0 && s.trained >= s.trial.Time)
+}
+
+// advance takes one step on the next batch.
+func (s *session) advance() error {
+	epoch := s.step / s.stepsPerEpoch
+	if epoch != s.epochOfOrder {
+		s.order = data.EpochOrder(s.problem.Train.Count, s.trial.Seed, epoch)
+		s.epochOfOrder = epoch
+	}
+	if rate := s.rateAt(s.step); rate != s.rate {
+		if err := schedule.Set(s.network.store, s.problem.DType, rate); err != nil {
+			return err
+		}
+		s.rate = rate
+	}
+	first := s.step % s.stepsPerEpoch * s.trial.BatchSize
+	rows := s.order[first:min(first+s.trial.BatchSize, len(s.order))]
+	start := time.Now()
+	values, err := s.network.call(s.network.step, &s.problem.Train, rows)
+	s.trained += time.Since(start)
+	s.step++
+	if err == nil && !isFinite(values[0]) {
+		s.diverged = true
+	}
+	return err
+}
+
+func (s *session) rateAt(step int) float64 { return s.trial.LearningRate * s.schedule(step) }
+
+// measure evaluates the present weights and tells the hook.
+func (s *session) measure(ctx context.Context) error {
+	train, err := s.network.measure(ctx, &s.problem.Train, trainLossExamples)
+	if err != nil {
+		return err
+	}
+	validation, err := s.network.measure(ctx, &s.problem.Validation, 0)
+	if err != nil {
+		return err
+	}
+	if s.step == 0 {
+		s.initialLoss = train.Loss
+	}
+	if !isFinite(train.Loss) || train.Loss > divergedFactor*s.initialLoss {
+		s.diverged = true
+	}
+	s.last = Epoch{
+		Epoch: float64(s.step) / float64(s.stepsPerEpoch), Step: s.step, Seconds: s.trained.Seconds(),
+		LearningRate: s.rateAt(max(s.step-1, 0)), TrainLoss: train.Loss, Validation: validation,
+	}
+	if s.hooks.Epoch == nil {
+		return nil
+	}
+	return s.hooks.Epoch(s.last)
+}
+
+// interrupted saves the present state if err comes from the end of ctx.
+func (s *session) interrupted(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		return err
+	}
+	return errors.Join(s.checkpoint(), err)
+}
+
+// checkpoint hands the present state to the hook.
+func (s *session) checkpoint() error {
+	s.saved = s.trained
+	if s.hooks.Checkpoint == nil || s.step == 0 {
+		return nil
+	}
+	variables, err := encodeVariables(s.network.store)
+	if err != nil {
+		return err
+	}
+	return s.hooks.Checkpoint(Checkpoint{Step: s.step, Seconds: s.trained.Seconds(), InitialLoss: s.initialLoss, Variables: variables})
+}
+
+func isFinite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }

@@ -1,0 +1,89 @@
+package experiment
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"math/rand/v2"
+
+	"github.com/descentml/descent/data"
+	"github.com/descentml/descent/lab/driver"
+)
+
+// DataSummary describes loaded data in results.
+type DataSummary struct {
+	Name       string `json:"name"`
+	Train      int    `json:"train"`      // examples
+	Validation int    `json:"validation"` // examples
+	Test       int    `json:"test"`       // examples
+	Features   int    `json:"features"`   // after encoding
+	Classes    int    `json:"classes"`    // 0 for regression
+}
+
+// Loaded is a configuration's data, read, split and encoded.
+type Loaded struct {
+	Problem     *driver.Problem
+	Encoder     *data.Encoder
+	Summary     DataSummary
+	Fingerprint string // of all encoded examples
+}
+
+// splitStream separates the split's random numbers from other uses of a seed.
+const splitStream = 0x5b117
+
+// Load reads, splits and encodes the data of a configuration. The split depends
+// on the seed alone; the encoder is fitted on the training part alone. It fails
+// if the configuration has a fingerprint that the data does not match.
+func Load(ctx context.Context, c *Config) (*Loaded, error) {
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	dtype, err := driver.ParseDType(c.DType)
+	if err != nil {
+		return nil, err
+	}
+	table, err := data.Open(ctx, c.Data.Source, c.Data.Options)
+	if err != nil {
+		return nil, err
+	}
+	rng := rand.New(rand.NewPCG(c.Seed, splitStream))
+	split, err := data.NewSplit(table, c.Data.Validation, c.Data.Test, rng)
+	if err != nil {
+		return nil, err
+	}
+	encoder, err := data.Fit(table, split.Train)
+	if err != nil {
+		return nil, err
+	}
+	problem, err := driver.NewProblem(table, split, encoder, c.Model, dtype)
+	if err != nil {
+		return nil, err
+	}
+	for _, method := range c.Methods {
+		if err := c.trial(method, 0, c.Seed).Check(problem); err != nil {
+			return nil, err
+		}
+	}
+	loaded := &Loaded{Problem: problem, Encoder: encoder, Fingerprint: fingerprint(problem), Summary: DataSummary{
+		Name: table.Name, Train: len(split.Train), Validation: len(split.Validation), Test: len(split.Test),
+		Features: encoder.Width(), Classes: len(encoder.Classes()),
+	}}
+	if c.Data.Fingerprint != "" && c.Data.Fingerprint != loaded.Fingerprint {
+		return nil, fmt.Errorf("%s has changed since the run began: its results cannot be continued", c.Data.Source)
+	}
+	return loaded, nil
+}
+
+// fingerprint is a hash of everything that trials are trained and measured on.
+func fingerprint(p *driver.Problem) string {
+	sum := sha256.New()
+	for _, part := range []*driver.Examples{&p.Train, &p.Validation, &p.Test} {
+		for _, values := range []any{part.Features, part.Labels, part.Targets} {
+			// A hash never fails to be written to, and the values have a fixed size.
+			_ = binary.Write(sum, binary.LittleEndian, values)
+		}
+	}
+	return hex.EncodeToString(sum.Sum(nil))
+}

@@ -1,0 +1,84 @@
+package experiment
+
+import (
+	"encoding/json"
+	"math"
+)
+
+// Statuses of a method in a comparison.
+const (
+	StatusOK       = "ok"
+	StatusDiverged = "diverged"
+)
+
+// Report is the outcome of a comparison or a training, as --json prints it.
+type Report struct {
+	Run        int64       `json:"run"`
+	Data       DataSummary `json:"data"`
+	Model      string      `json:"model"`
+	Score      string      `json:"score"`       // accuracy or R²
+	TargetLoss *float64    `json:"target_loss"` // of epochs_to_target; null if no method has a finite loss
+	Results    []Result    `json:"results"`     // best test score first
+}
+
+// Result is one method's line.
+type Result struct {
+	Method         string   `json:"method"`
+	LearningRate   float64  `json:"learning_rate"`
+	TestScore      *Spread  `json:"test_score"`       // null if diverged
+	TrainLoss      *float64 `json:"train_loss"`       // mean over seeds at the end; null if diverged
+	EpochsToTarget *float64 `json:"epochs_to_target"` // mean over seeds; null unless every seed got there
+	Seconds        float64  `json:"seconds"`          // mean training time of one seed
+	Status         string   `json:"status"`           // ok, diverged
+	Best           bool     `json:"best"`             // highest mean test score
+	Tied           bool     `json:"tied"`             // within one standard error of the best
+	OnEdge         bool     `json:"on_edge"`          // the chosen rate is the outermost that was tried
+}
+
+// Curve is one trial's measurements over epochs.
+type Curve struct {
+	Seed                                                        uint64
+	Epochs, Seconds, TrainLoss, ValidationLoss, ValidationScore []float64
+}
+
+// number is a float64 that is null in JSON when it is NaN or infinite.
+type number float64
+
+func (n number) MarshalJSON() ([]byte, error) {
+	if x := float64(n); math.IsNaN(x) || math.IsInf(x, 0) {
+		return []byte("null"), nil
+	}
+	return json.Marshal(float64(n))
+}
+
+func (n *number) UnmarshalJSON(text []byte) error {
+	if string(text) == "null" {
+		*n = number(math.NaN())
+		return nil
+	}
+	return json.Unmarshal(text, (*float64)(n))
+}
+
+// summary is what the store keeps of a finished trial.
+type summary struct {
+	Diverged        bool    `json:"diverged"`
+	Epochs          float64 `json:"epochs"` // fractional where the time ran out
+	Steps           int     `json:"steps"`
+	Seconds         float64 `json:"seconds"`
+	TrainLoss       number  `json:"train_loss"`
+	ValidationLoss  number  `json:"validation_loss"`
+	ValidationScore number  `json:"validation_score"`
+	TestLoss        number  `json:"test_loss"`
+	TestScore       number  `json:"test_score"`
+}
+
+// Winner returns the result with the best test score; false if every method
+// diverged.
+func (r *Report) Winner() (Result, bool) {
+	for _, result := range r.Results {
+		if result.Best {
+			return result, true
+		}
+	}
+	return Result{}, false
+}

@@ -1,0 +1,170 @@
+package experiment
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/gomlx/ml/model"
+
+	"github.com/descentml/descent/lab/driver"
+	"github.com/descentml/descent/lab/store"
+)
+
+// Names of the series that a trial records.
+const (
+	SeriesTrainLoss       = "train_loss"
+	SeriesValidationLoss  = "validation_loss"
+	SeriesValidationScore = "validation_score"
+	SeriesLearningRate    = "learning_rate"
+)
+
+// runner runs the trials of one run, several at a time.
+type runner struct {
+	backend  compute.Backend
+	store    *store.Store
+	writer   *store.Writer
+	config   *Config
+	problem  *driver.Problem
+	slots    chan struct{} // holds one token per trial under way
+	progress *progress
+}
+
+// outcome is a trial's summary with, if it ran now, its weights.
+type outcome struct {
+	summary
+	weights *model.Store
+}
+
+// trial returns the outcome of a trial, from the store if it has ended before,
+// else by running it, from its checkpoint if it has one. beforeEnd, if not nil,
+// is called with the outcome before the trial is recorded as ended.
+func (r *runner) trial(ctx context.Context, phase store.Phase, method string, rate float64, seed uint64, beforeEnd func(outcome) error) (outcome, error) {
+	select {
+	case r.slots <- struct{}{}:
+		defer func() { <-r.slots }()
+	case <-ctx.Done():
+		return outcome{}, ctx.Err()
+	}
+	record, err := r.writer.StartTrial(ctx, store.TrialKey{Phase: phase, Method: method, LearningRate: rate, Seed: seed})
+	if err != nil {
+		return outcome{}, err
+	}
+	ended := Ended{Method: method, LearningRate: rate, Seed: seed}
+	if record.State == store.Done {
+		var known summary
+		if err := json.Unmarshal(record.Summary, &known); err != nil {
+			return outcome{}, fmt.Errorf("reading trial %d from the store: %w", record.ID, err)
+		}
+		ended.Known = true
+		r.progress.end(1, ended.with(known))
+		return outcome{summary: known}, nil
+	}
+	from, err := r.checkpoint(ctx, record.ID)
+	if err != nil {
+		return outcome{}, err
+	}
+	told := 0.0 // part of this trial that the progress has seen
+	result, err := driver.Train(ctx, r.backend, r.problem, r.config.trial(method, rate, seed), from, driver.Hooks{
+		Epoch: func(e driver.Epoch) error {
+			part := r.part(e)
+			r.progress.advance(part - told)
+			told = part
+			return r.writer.Append(ctx, record.ID, points(e)...)
+		},
+		Checkpoint: func(c driver.Checkpoint) error { return r.saveCheckpoint(ctx, record.ID, c) },
+	})
+	if err != nil {
+		return outcome{}, err
+	}
+	o := outcome{summary: summarise(result), weights: result.Weights}
+	if beforeEnd != nil {
+		if err := beforeEnd(o); err != nil {
+			return outcome{}, err
+		}
+	}
+	if err := r.finish(ctx, record.ID, o.summary); err != nil {
+		return outcome{}, err
+	}
+	r.progress.end(1-told, ended.with(o.summary))
+	return o, nil
+}
+
+// finish records a trial as done even when ctx has just ended.
+func (r *runner) finish(ctx context.Context, trial int64, s summary) error {
+	text, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	return r.writer.FinishTrial(context.WithoutCancel(ctx), trial, store.Done, store.Outcome{
+		Epochs: int(s.Epochs), Steps: s.Steps, Seconds: s.Seconds, Summary: text,
+	})
+}
+
+func (e Ended) with(s summary) Ended {
+	e.Score, e.Diverged, e.Seconds = float64(s.ValidationScore), s.Diverged, s.Seconds
+	return e
+}
+
+// part is the part of a trial that lies behind a measurement.
+func (r *runner) part(e driver.Epoch) float64 {
+	part := 0.0
+	if r.config.Epochs > 0 {
+		part = e.Epoch / float64(r.config.Epochs)
+	}
+	if r.config.Time > 0 {
+		part = max(part, e.Seconds/r.config.Time.Seconds())
+	}
+	return min(part, 1)
+}
+
+// checkpoint reads a trial's checkpoint and drops what was recorded after it.
+func (r *runner) checkpoint(ctx context.Context, trial int64) (*driver.Checkpoint, error) {
+	saved, found, err := r.store.Checkpoint(ctx, trial)
+	if err != nil {
+		return nil, err
+	}
+	if !found {
+		return nil, r.writer.Truncate(ctx, trial, -1)
+	}
+	var c driver.Checkpoint
+	if err := c.UnmarshalBinary(saved.Blob); err != nil {
+		return nil, err
+	}
+	return &c, r.writer.Truncate(ctx, trial, int64(c.Step))
+}
+
+// saveCheckpoint keeps a checkpoint even when ctx has just ended.
+func (r *runner) saveCheckpoint(ctx context.Context, trial int64, c driver.Checkpoint) error {
+	blob, err := c.MarshalBinary()
+	if err != nil {
+		return err
+	}
+	return r.writer.SaveCheckpoint(context.WithoutCancel(ctx), trial, store.Checkpoint{Step: int64(c.Step), Blob: blob})
+}
+
+func points(e driver.Epoch) []store.Series {
+	series := func(name string, value float64) store.Series {
+		return store.Series{Name: name, Points: []store.Point{{Step: int64(e.Step), Epoch: e.Epoch, Seconds: e.Seconds, Value: value}}}
+	}
+	return []store.Series{
+		series(SeriesTrainLoss, e.TrainLoss),
+		series(SeriesValidationLoss, e.Validation.Loss),
+		series(SeriesValidationScore, e.Validation.Score),
+		series(SeriesLearningRate, e.LearningRate),
+	}
+}
+
+func summarise(o driver.Outcome) summary {
+	s := summary{
+		Diverged: o.Diverged, Epochs: o.Last.Epoch, Steps: o.Last.Step, Seconds: o.Last.Seconds,
+		TrainLoss: number(o.Last.TrainLoss), ValidationLoss: number(o.Last.Validation.Loss),
+		ValidationScore: number(o.Last.Validation.Score), TestLoss: number(o.Test.Loss), TestScore: number(o.Test.Score),
+	}
+	if s.Diverged { // what NaN weights happen to predict is no score
+		s.ValidationScore, s.TestScore = number(math.NaN()), number(math.NaN())
+	}
+	return s
+}
