@@ -1,0 +1,165 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/descentml/descent/data"
+	"github.com/descentml/descent/lab/experiment"
+)
+
+// dataFlags are the flags that say how a file is read.
+type dataFlags struct {
+	format, separator, missing, dataDir string
+	noHeader                            bool
+	categorical                         []string
+}
+
+func (f *dataFlags) add(c *cobra.Command) {
+	flags := c.Flags()
+	flags.StringVar(&f.format, "format", "", "csv, libsvm or idx (default: by the file's name, then by its content)")
+	flags.BoolVar(&f.noHeader, "no-header", false, "the first line is data; columns are called c1, c2, ...")
+	flags.StringVar(&f.separator, "separator", "", `character between cells, or "tab" (default: detected)`)
+	flags.StringVar(&f.missing, "missing", "", "empty cells: error, mean (fill in) or drop (the row) (default error)")
+	flags.StringArrayVar(&f.categorical, "categorical", nil, "column whose values are categories even if they are numbers (repeatable)")
+	flags.StringVar(&f.dataDir, "data-dir", "", "folder with Fashion-MNIST's IDX files")
+}
+
+// options are the reading options that the flags ask for.
+func (f *dataFlags) options() (data.Options, error) {
+	options := data.Options{Format: f.format, NoHeader: f.noHeader, DataDir: f.dataDir, Missing: data.Missing(f.missing)}
+	switch options.Missing {
+	case "", data.MissingError, data.MissingMean, data.MissingDrop:
+	default:
+		return options, usageError{fmt.Errorf("--missing %s: expected error, mean or drop", f.missing)}
+	}
+	switch {
+	case f.separator == "tab" || f.separator == `\t`:
+		options.Comma = '\t'
+	case utf8.RuneCountInString(f.separator) == 1:
+		options.Comma, _ = utf8.DecodeRuneInString(f.separator)
+	case f.separator != "":
+		return options, usageError{fmt.Errorf("--separator %q: expected one character or tab", f.separator)}
+	}
+	if len(f.categorical) > 0 {
+		options.Kinds = map[string]data.Kind{}
+		for _, name := range f.categorical {
+			options.Kinds[name] = data.Categorical
+		}
+	}
+	return options, nil
+}
+
+// runFlags are the flags that compare and train share.
+type runFlags struct {
+	config       experiment.Config
+	data         dataFlags
+	target, task string
+	targetLoss   float64
+	workers      int
+	store        string
+	backend      string
+	json         bool
+	resume       string
+	report       string
+}
+
+// addRun adds the shared flags with the defaults of experiment.Default.
+func (f *runFlags) add(c *cobra.Command) {
+	f.config = experiment.Default()
+	flags := c.Flags()
+	flags.SortFlags = false
+	flags.StringVar(&f.config.Data.Source, "data", f.config.Data.Source, "a set that 'descent data' lists, or a CSV, LIBSVM or IDX file (gzip too)")
+	flags.StringVar(&f.target, "target", "", "target column (default: the last one)")
+	flags.StringVar(&f.task, "task", "", "classification or regression (default: detected from the target)")
+	f.data.add(c)
+	flags.Float64Var(&f.config.Data.Validation, "validation", f.config.Data.Validation, "share of the rows that learning rates are tuned on")
+	flags.Float64Var(&f.config.Data.Test, "test", f.config.Data.Test, "share of the rows that results are measured on")
+	flags.StringVar(&f.config.Model, "model", f.config.Model, "linear, mlp:H1,H2,... or cnn")
+	flags.StringVar(&f.config.DType, "dtype", f.config.DType, "number type of the weights: float32 or float64")
+	flags.IntVar(&f.config.Epochs, "epochs", f.config.Epochs, "length of one training in passes over the training part; 0: --time decides")
+	flags.DurationVar(&f.config.Time, "time", 0, "limit of one training in time, such as 30s")
+	flags.IntVar(&f.config.BatchSize, "batch-size", f.config.BatchSize, "examples per step")
+	flags.StringVar(&f.config.Schedule, "schedule", f.config.Schedule, "learning rate over the training: constant, step, inverse_sqrt, linear or cosine, options after colons as in cosine:warmup=100")
+	flags.Uint64Var(&f.config.Seed, "seed", f.config.Seed, "seed of the split, the initial weights and the batches")
+	flags.IntVar(&f.workers, "workers", runtime.NumCPU(), "trainings at a time; does not change any result")
+	flags.StringVar(&f.resume, "resume", "", "continue run `RUN` with the settings that it began with")
+	flags.StringVar(&f.report, "report", "", "file for the HTML report (default: in the store)")
+	flags.BoolVar(&f.json, "json", false, "print the result as one JSON object")
+	addStore(c, &f.store)
+	addBackend(c, &f.backend)
+}
+
+// machineFlags may be given next to --resume: they change no number.
+var machineFlags = []string{"resume", "workers", "store", "backend", "json", "report"}
+
+// finish completes the configuration once the flags are parsed.
+func (f *runFlags) finish(c *cobra.Command) error {
+	if f.workers < 1 {
+		return usageError{fmt.Errorf("--workers %d: expected at least 1", f.workers)}
+	}
+	if f.resume != "" {
+		return f.checkResume(c)
+	}
+	options, err := f.data.options()
+	if err != nil {
+		return err
+	}
+	options.Target = f.target
+	if f.task != "" {
+		if options.Task, err = data.ParseTask(f.task); err != nil {
+			return usageError{fmt.Errorf("--task: %w", err)}
+		}
+	}
+	f.config.Data.Options = options
+	if c.Flags().Changed("target-loss") {
+		f.config.TargetLoss = &f.targetLoss
+	}
+	f.config.Data.Source = absoluteIfFile(f.config.Data.Source)
+	return nil
+}
+
+// checkResume refuses flags that the resumed run has settled.
+func (f *runFlags) checkResume(c *cobra.Command) error {
+	var err error
+	c.Flags().Visit(func(flag *pflag.Flag) {
+		for _, allowed := range machineFlags {
+			if flag.Name == allowed {
+				return
+			}
+		}
+		err = errors.Join(err, usageError{fmt.Errorf("--%s cannot be given with --resume: the run keeps its settings", flag.Name)})
+	})
+	return err
+}
+
+// absoluteIfFile makes the path of a file absolute, so that a run can be
+// resumed from another folder. Names of sets stay as they are.
+func absoluteIfFile(source string) string {
+	for _, set := range data.Sets() {
+		if set.Name == source {
+			return source
+		}
+	}
+	if absolute, err := filepath.Abs(source); err == nil {
+		return absolute
+	}
+	return source
+}
+
+// parseRun reads the number of a run.
+func parseRun(text string) (int64, error) {
+	id, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64)
+	if err != nil || id < 1 {
+		return 0, usageError{fmt.Errorf("run %q: expected a number from `descent runs`", text)}
+	}
+	return id, nil
+}

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/descentml/descent/lab/experiment"
+	"github.com/descentml/descent/lab/report"
+	"github.com/descentml/descent/lab/store"
+)
+
+func newRuns() *cobra.Command {
+	var dir, state string
+	var limit int
+	var asJSON bool
+	c := &cobra.Command{
+		Use: "runs", Short: "List what was recorded, newest first", Args: cobra.NoArgs,
+		Example: "  descent runs\n  descent runs --state interrupted --json",
+		RunE: func(c *cobra.Command, _ []string) error {
+			st, err := openStore(dir)
+			if err != nil {
+				return err
+			}
+			defer st.Close()
+			runs, err := st.Runs(c.Context(), store.Filter{State: store.State(state), Limit: limit})
+			if err != nil {
+				return err
+			}
+			return printRuns(c, runs, asJSON)
+		},
+	}
+	addStore(c, &dir)
+	c.Flags().StringVar(&state, "state", "", "only runs that are running, interrupted, done or failed")
+	c.Flags().IntVar(&limit, "limit", 0, "at most so many; 0: all")
+	c.Flags().BoolVar(&asJSON, "json", false, "print a JSON array")
+	return c
+}
+
+// runLine is a run in `descent runs --json`.
+type runLine struct {
+	Run     int64       `json:"run"`
+	Kind    string      `json:"kind"`
+	Name    string      `json:"name"`
+	State   store.State `json:"state"`
+	Created time.Time   `json:"created"`
+	Seconds float64     `json:"seconds"`
+	Error   string      `json:"error,omitempty"`
+}
+
+func printRuns(c *cobra.Command, runs []store.Run, asJSON bool) error {
+	lines := make([]runLine, len(runs))
+	rows := make([][]string, len(runs))
+	for i, r := range runs {
+		lines[i] = runLine{r.ID, r.Kind, r.Name, r.State, r.Created, r.Seconds, r.Error}
+		rows[i] = []string{fmt.Sprint(r.ID), r.Kind, string(r.State), r.Created.Local().Format("2006-01-02 15:04"),
+			fmt.Sprintf("%.1f", r.Seconds), r.Name}
+	}
+	if asJSON {
+		return printJSON(c.OutOrStdout(), lines)
+	}
+	if len(runs) == 0 {
+		_, err := fmt.Fprintln(c.OutOrStdout(), "No runs yet. Start one with: descent compare")
+		return err
+	}
+	return printTable(c.OutOrStdout(), []string{"run", "kind", "state", "created", "seconds", "what"}, rows, 0, 4)
+}
+
+func newShow() *cobra.Command {
+	var dir, file string
+	var asJSON bool
+	c := &cobra.Command{
+		Use: "show RUN", Short: "Show a recorded run and draw its report again", Args: cobra.ExactArgs(1),
+		Example: "  descent show 12\n  descent show 12 --report run12.html\n  descent show 12 --json",
+		RunE: func(c *cobra.Command, arguments []string) error {
+			id, err := parseRun(arguments[0])
+			if err != nil {
+				return err
+			}
+			st, err := openStore(dir)
+			if err != nil {
+				return err
+			}
+			defer st.Close()
+			return show(c, st, id, asJSON, file)
+		},
+	}
+	addStore(c, &dir)
+	c.Flags().StringVar(&file, "report", "", "file for the HTML report (default: in the store)")
+	c.Flags().BoolVar(&asJSON, "json", false, "print the result as one JSON object")
+	return c
+}
+
+// findRun reads a run and explains its absence.
+func findRun(ctx context.Context, st *store.Store, id int64) (store.Run, error) {
+	run, err := st.Run(ctx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return run, fmt.Errorf("there is no run %d in %s: see `descent runs`", id, st.Dir())
+	}
+	return run, err
+}
+
+// show prints a run's result and writes its HTML report.
+func show(c *cobra.Command, st *store.Store, id int64, asJSON bool, file string) error {
+	ctx := c.Context()
+	run, err := findRun(ctx, st, id)
+	if err != nil {
+		return err
+	}
+	config, err := experiment.ReadConfig(run)
+	if err != nil {
+		return err
+	}
+	page, err := experiment.Page(ctx, st, run)
+	if err != nil {
+		return err
+	}
+	if file == "" {
+		folder := filepath.Join(st.Dir(), "reports")
+		if err := os.MkdirAll(folder, 0o755); err != nil {
+			return fmt.Errorf("making the folder of the reports: %w", err)
+		}
+		file = filepath.Join(folder, fmt.Sprintf("run-%d.html", id))
+	}
+	if err := report.WriteFile(file, page); err != nil {
+		return err
+	}
+	if run.State != store.Done {
+		return showUnfinished(c, st, run, asJSON, file)
+	}
+	var result experiment.Report
+	if err := json.Unmarshal(run.Result, &result); err != nil {
+		return fmt.Errorf("reading run %d: %w", id, err)
+	}
+	if asJSON {
+		return printJSON(c.OutOrStdout(), result)
+	}
+	w := c.OutOrStdout()
+	if err := printReport(w, &result); err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "\nReport:  %s\nRepeat:  %s\n", file, config.Command(run.Kind))
+	if config.Save != "" && result.Results[0].Status == experiment.StatusOK {
+		fmt.Fprintf(w, "Model:   %s\nPredict: descent predict --model %s --data NEW.csv\n", config.Save, config.Save)
+	} else if best, ok := result.Winner(); ok {
+		fmt.Fprintf(w, "Train:   %s\n", config.TrainCommand(best))
+	}
+	return nil
+}
+
+// showUnfinished says what there is of a run without a result.
+func showUnfinished(c *cobra.Command, st *store.Store, run store.Run, asJSON bool, file string) error {
+	if asJSON {
+		return fmt.Errorf("run %d is %s and has no result yet", run.ID, run.State)
+	}
+	trials, err := st.Trials(c.Context(), run.ID)
+	if err != nil {
+		return err
+	}
+	done := 0
+	for _, t := range trials {
+		if t.State == store.Done {
+			done++
+		}
+	}
+	w := c.OutOrStdout()
+	fmt.Fprintf(w, "Run %d is %s: %d trainings done.\n", run.ID, run.State, done)
+	if run.Error != "" {
+		fmt.Fprintf(w, "Stopped by: %s\n", run.Error)
+	}
+	fmt.Fprintf(w, "Report:  %s\n", file)
+	if run.State == store.Interrupted {
+		fmt.Fprintf(w, "Resume:  descent %s --resume %d\n", run.Kind, run.ID)
+	}
+	return nil
+}
