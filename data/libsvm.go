@@ -185,7 +185,7 @@ func (s *Sparse) width(kinds map[string]Kind) (int, error) {
 	for name, kind := range kinds {
 		number, err := strconv.ParseUint(strings.TrimPrefix(name, "f"), 10, 31)
 		if err != nil || name != fmt.Sprintf("f%d", number) || number == 0 {
-			return 0, fmt.Errorf("%s: there is no column %q: the columns are f1, f2, ...", s.Name, name)
+			return 0, fmt.Errorf("%s: there is no column %q: expected f followed by the number of a column", s.Name, name)
 		}
 		if kind != Numeric {
 			return 0, fmt.Errorf("%s: column %q cannot be %s: all columns of a LIBSVM file are %s", s.Name, name, kind, Numeric)

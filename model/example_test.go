@@ -22,7 +22,7 @@ func Example() {
 	exec := gomodel.MustNewExec(compute.MustNew(), gomodel.NewStore(), func(scope *gomodel.Scope, x *graph.Node) *graph.Node {
 		return network.Logits(scope, x, 3)
 	})
-	logits := exec.MustExec(tensors.FromValue([][]float32{{5.1, 3.5, 1.4, 0.2}}))
+	logits := exec.MustCall(tensors.FromValue([][]float32{{5.1, 3.5, 1.4, 0.2}}))
 	fmt.Println(network, logits[0].Shape())
 	// Output: mlp:64,32 (Float32)[1, 3]
 }

@@ -20,7 +20,7 @@ func evaluate[T int32 | float64](loss objective.Loss, labels []T, outputs []floa
 		l := loss(y, o)
 		return l, graph.Gradient(l, o)[0]
 	})
-	results := exec.MustExec(tensors.FromFlatDataAndDimensions(labels, len(labels), 1),
+	results := exec.MustCall(tensors.FromFlatDataAndDimensions(labels, len(labels), 1),
 		tensors.FromFlatDataAndDimensions(outputs, len(labels), width))
 	return tensors.ToScalar[float64](results[0]), tensors.MustCopyFlatData[float64](results[1])
 }
@@ -96,7 +96,7 @@ func Example() {
 	exec := graph.MustNewExec(compute.MustNew(), func(labels, outputs *graph.Node) *graph.Node {
 		return objective.CrossEntropy(labels, outputs)
 	})
-	loss := exec.MustExec([][]int32{{0}}, [][]float32{{0, 0}}) // two classes, no idea: log 2
+	loss := exec.MustCall([][]int32{{0}}, [][]float32{{0, 0}}) // two classes, no idea: log 2
 	fmt.Printf("%.4f\n", loss[0].Value())
 	// Output: 0.6931
 }

@@ -39,6 +39,7 @@ weights and see the same batches.`,
 	flags.StringSliceVar(&f.config.Methods, "methods", f.config.Methods, "from the list of 'descent methods', options after colons as in diffgrad:friction=dfc2")
 	flags.IntVar(&f.config.Seeds, "seeds", f.config.Seeds, "repetitions of every method, with seeds SEED, SEED+1, ...")
 	flags.Float64Var(&f.targetLoss, "target-loss", 0, "train loss that epochs are counted to (default: the loss that half of the methods reach)")
+	complete(c, "methods", true, methodNames)
 	c.RunE = func(c *cobra.Command, _ []string) error { return runCommand(c, &f, kindCompare, compare) }
 	return c
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -14,6 +15,8 @@ import (
 
 	"github.com/descentml/descent/data"
 	"github.com/descentml/descent/lab/experiment"
+	"github.com/descentml/descent/method/firstorder"
+	"github.com/descentml/descent/method/schedule"
 )
 
 // dataFlags are the flags that say how a file is read.
@@ -96,6 +99,47 @@ func (f *runFlags) add(c *cobra.Command) {
 	flags.BoolVar(&f.json, "json", false, "print the result as one JSON object")
 	addStore(c, &f.store)
 	addBackend(c, &f.backend)
+	complete(c, "data", false, setNames)
+	complete(c, "model", true, func() []string { return []string{"linear", "mlp:", "cnn"} })
+	complete(c, "schedule", true, scheduleNames)
+	complete(c, "dtype", true, func() []string { return []string{"float32", "float64"} })
+}
+
+// complete lets the shell complete a flag's value from a list; fixed also
+// forbids file names.
+func complete(c *cobra.Command, flag string, fixed bool, values func() []string) {
+	directive := cobra.ShellCompDirectiveDefault
+	if fixed {
+		directive = cobra.ShellCompDirectiveNoFileComp
+	}
+	// It fails for a flag that does not exist, which a test would see.
+	_ = c.RegisterFlagCompletionFunc(flag, func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return values(), directive
+	})
+}
+
+func methodNames() []string {
+	var names []string
+	for _, m := range firstorder.Methods() {
+		names = append(names, m.Name)
+	}
+	return names
+}
+
+func setNames() []string {
+	var names []string
+	for _, s := range data.Sets() {
+		names = append(names, s.Name)
+	}
+	return names
+}
+
+func scheduleNames() []string {
+	var names []string
+	for _, s := range schedule.Schedules() {
+		names = append(names, s.Name)
+	}
+	return names
 }
 
 // machineFlags may be given next to --resume: they change no number.
@@ -144,10 +188,8 @@ func (f *runFlags) checkResume(c *cobra.Command) error {
 // absoluteIfFile makes the path of a file absolute, so that a run can be
 // resumed from another folder. Names of sets stay as they are.
 func absoluteIfFile(source string) string {
-	for _, set := range data.Sets() {
-		if set.Name == source {
-			return source
-		}
+	if slices.Contains(setNames(), source) {
+		return source
 	}
 	if absolute, err := filepath.Abs(source); err == nil {
 		return absolute

@@ -45,3 +45,15 @@ func TestHelpHasExamples(t *testing.T) {
 		}
 	}
 }
+
+func TestCompletion(t *testing.T) {
+	for line, want := range map[string]string{
+		"compare --methods ": "diffgrad", "train --method ": "adamw", "compare --data ": "breast-cancer",
+		"train --schedule ": "cosine", "compare --model ": "cnn", "compare --dtype ": "float64", "sh": "show",
+	} {
+		words := strings.Split(line, " ")
+		if text := succeed(t, append([]string{"__complete"}, words...)...).stdout; !strings.Contains(text, want) {
+			t.Errorf("%q is not completed with %s: %s", line, want, text)
+		}
+	}
+}

@@ -39,6 +39,7 @@ With --lr auto the learning rate is tuned on the validation part as compare does
 	flags.StringVar(&method, "method", "adam", "from the list of 'descent methods', options after colons as in diffgrad:friction=dfc2")
 	flags.StringVar(&rate, "lr", "auto", "learning rate, or auto to tune it")
 	flags.StringVar(&f.config.Save, "save", "", "folder for the trained model (required)")
+	complete(c, "method", true, methodNames)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if f.resume == "" {
 			f.config.Methods = []string{method}

@@ -6,7 +6,9 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"hash"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/descentml/descent/data"
 	"github.com/descentml/descent/lab/driver"
@@ -80,10 +82,19 @@ func Load(ctx context.Context, c *Config) (*Loaded, error) {
 func fingerprint(p *driver.Problem) string {
 	sum := sha256.New()
 	for _, part := range []*driver.Examples{&p.Train, &p.Validation, &p.Test} {
-		for _, values := range []any{part.Features, part.Labels, part.Targets} {
-			// A hash never fails to be written to, and the values have a fixed size.
-			_ = binary.Write(sum, binary.LittleEndian, values)
-		}
+		hashValues(sum, part.Features)
+		hashValues(sum, part.Labels)
+		hashValues(sum, part.Targets)
 	}
 	return hex.EncodeToString(sum.Sum(nil))
+}
+
+// hashValues adds the number of values and their bits to a hash, in pieces, so
+// that large data is not copied as a whole.
+func hashValues[T float32 | int32](sum hash.Hash, values []T) {
+	// A hash never fails to be written to, and the values have a fixed size.
+	_ = binary.Write(sum, binary.LittleEndian, int64(len(values)))
+	for piece := range slices.Chunk(values, 1<<16) {
+		_ = binary.Write(sum, binary.LittleEndian, piece)
+	}
 }
