@@ -24,8 +24,9 @@ func newCompare() *cobra.Command {
 The rows are split into a training, a validation and a test part. Every method
 is tried on the same log grid around its usual learning rate, with the same
 length of training, first seed; the grid is widened while its best rate lies on
-an edge. The rate with the best validation score is then trained with the other
-seeds, and the test part decides. For one seed, all methods start from the same
+an edge. Chosen is the rate with the lowest validation loss among those whose
+validation score is within one standard error of the best. It is trained with the
+other seeds, and the test part decides. For one seed, all methods start from the same
 weights and see the same batches.`,
 		Example: `  descent compare
   descent compare --data churn.csv --target churned --model mlp:64,64 --methods adam,diffgrad,sgd --seeds 5

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gomlx/compute"
 
+	"github.com/descentml/descent/data"
 	"github.com/descentml/descent/lab/store"
 	"github.com/descentml/descent/method/firstorder"
 )
@@ -99,6 +100,14 @@ type best struct {
 	onEdge bool
 }
 
+// scoreError is the standard error of a task's score over count examples.
+func scoreError(task data.Task, count int) func(score float64) float64 {
+	if task == data.Classification {
+		return accuracyError(count)
+	}
+	return noError
+}
+
 // usualRate is the default learning rate of a method's specification.
 func usualRate(method string) float64 {
 	name, _, _ := strings.Cut(method, ":")
@@ -113,7 +122,7 @@ func usualRate(method string) float64 {
 // tune searches a method's learning rate with the first seed.
 func (r *runner) tune(ctx context.Context, method string) (best, error) {
 	outcomes := map[int]outcome{}
-	_, found, onEdge, err := search(usualRate(method), func(grid []tuned) error {
+	_, found, onEdge, err := search(usualRate(method), scoreError(r.problem.Task, r.problem.Validation.Count), func(grid []tuned) error {
 		if len(grid) == 1 {
 			r.progress.plan(1)
 		}

@@ -36,27 +36,62 @@ type tuned struct {
 	diverged bool
 }
 
-// compareTuned orders better results first: any result before divergence, then
-// the higher score, then the lower loss, then the smaller rate.
-func compareTuned(a, b tuned) int {
+// choose returns the best of what tuning saw: the lowest validation loss among
+// the rates whose validation score is within one standard error of the highest
+// score, since a difference below that is noise. Rates that diverged lose
+// against all others, and among themselves the smallest wins.
+func choose(all []tuned, standardError func(score float64) float64) tuned {
+	least := math.Inf(1)
+	highest := slices.MinFunc(all, compareScore)
+	if !highest.diverged {
+		least = highest.score - standardError(highest.score)
+	}
+	return slices.MinFunc(all, func(a, b tuned) int {
+		if aIn, bIn := a.reaches(least), b.reaches(least); aIn != bIn {
+			if aIn {
+				return -1
+			}
+			return 1
+		}
+		if !a.reaches(least) {
+			return cmp.Compare(a.rate, b.rate)
+		}
+		return cmp.Or(cmp.Compare(a.loss, b.loss), cmp.Compare(b.score, a.score), cmp.Compare(a.rate, b.rate))
+	})
+}
+
+func (t tuned) reaches(score float64) bool { return !t.diverged && t.score >= score }
+
+// compareScore orders higher scores first and divergence last.
+func compareScore(a, b tuned) int {
 	if a.diverged != b.diverged {
 		if a.diverged {
 			return 1
 		}
 		return -1
 	}
-	if a.diverged {
-		return cmp.Compare(a.rate, b.rate)
-	}
-	return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(a.loss, b.loss), cmp.Compare(a.rate, b.rate))
+	return cmp.Compare(b.score, a.score)
 }
+
+// accuracyError is the standard error of an accuracy over count examples. An
+// accuracy of 0 or 1 is taken as half an example away from it.
+func accuracyError(count int) func(accuracy float64) float64 {
+	n := float64(count)
+	return func(accuracy float64) float64 {
+		p := min(max(accuracy, 0.5/n), 1-0.5/n)
+		return math.Sqrt(p * (1 - p) / n)
+	}
+}
+
+// noError is for scores that order as the loss does, as R² does.
+func noError(float64) float64 { return 0 }
 
 // search finds the best learning rate around centre. It evaluates a log grid,
 // then widens it by one rate at a time on the side where the best one is the
 // outermost, until it is not or the extension is used up. evaluate is given
 // positions and rates to fill in. onEdge says that the best rate still is the
 // outermost.
-func search(centre float64, evaluate func([]tuned) error) (all []tuned, best tuned, onEdge bool, err error) {
+func search(centre float64, standardError func(score float64) float64, evaluate func([]tuned) error) (all []tuned, best tuned, onEdge bool, err error) {
 	low, high := -(gridSize / 2), gridSize/2
 	var next []tuned
 	for k := low; k <= high; k++ {
@@ -67,7 +102,7 @@ func search(centre float64, evaluate func([]tuned) error) (all []tuned, best tun
 			return nil, tuned{}, false, err
 		}
 		all = append(all, next...)
-		best = slices.MinFunc(all, compareTuned)
+		best = choose(all, standardError)
 		onEdge = best.position == low || best.position == high
 		if !onEdge || extension == gridExtension {
 			break

@@ -11,7 +11,7 @@ import (
 // searchOn tunes on a score that is a function of log10 of the rate.
 func searchOn(t *testing.T, centre float64, score func(decade float64) (float64, bool)) (rates []float64, best tuned, onEdge bool) {
 	t.Helper()
-	all, best, onEdge, err := search(centre, func(grid []tuned) error {
+	all, best, onEdge, err := search(centre, noError, func(grid []tuned) error {
 		for i := range grid {
 			grid[i].score, grid[i].diverged = score(math.Log10(grid[i].rate))
 		}
@@ -63,24 +63,57 @@ func TestSearchGoesDownWhenEverythingDiverges(t *testing.T) {
 	}
 }
 
-func TestCompareTunedIsAStrictOrder(t *testing.T) {
-	point := rapid.Custom(func(t *rapid.T) tuned {
-		return tuned{
-			rate:     rapid.SampledFrom([]float64{0.1, 1, 10}).Draw(t, "rate"),
-			score:    rapid.SampledFrom([]float64{0.5, 0.9, math.NaN()}).Draw(t, "score"),
-			loss:     rapid.SampledFrom([]float64{0.5, 2, math.NaN()}).Draw(t, "loss"),
-			diverged: rapid.Bool().Draw(t, "diverged"),
-		}
-	})
+func TestChooseTrustsTheScoreOnlyBeyondItsNoise(t *testing.T) {
+	grid := []tuned{
+		{rate: 0.001, score: 0.70, loss: 0.1}, // clearly worse
+		{rate: 0.01, score: 0.96, loss: 0.2},
+		{rate: 0.1, score: 0.97, loss: 0.3},
+		{rate: 1, score: 0.99, loss: 0, diverged: true},
+	}
+	if got := choose(grid, accuracyError(100)); got.rate != 0.01 { // 0.97 has a standard error of 0.017
+		t.Errorf("over 100 examples, rate %g, want 0.01: the lowest loss within the noise", got.rate)
+	}
+	if got := choose(grid, accuracyError(100_000)); got.rate != 0.1 {
+		t.Errorf("over 100,000 examples, rate %g, want 0.1: the best score", got.rate)
+	}
+	if got := choose(grid[3:], accuracyError(100)); got.rate != 1 {
+		t.Errorf("rate %g, want the only one", got.rate)
+	}
+}
+
+// Whatever the order of the grid, the same rate is chosen, and it is within
+// one standard error of the best score.
+func TestChooseDoesNotDependOnTheOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		a, b, c := point.Draw(t, "a"), point.Draw(t, "b"), point.Draw(t, "c")
-		if compareTuned(a, b) != -compareTuned(b, a) {
-			t.Fatal("not antisymmetric")
+		scores := rapid.SliceOfN(rapid.Float64Range(0, 1), 1, 9).Draw(t, "scores")
+		var grid []tuned
+		for i, score := range scores {
+			grid = append(grid, tuned{rate: float64(i + 1), score: score,
+				loss:     rapid.SampledFrom([]float64{0.1, 0.2, 0.3}).Draw(t, "loss"),
+				diverged: rapid.Bool().Draw(t, "diverged")})
 		}
-		if compareTuned(a, b) <= 0 && compareTuned(b, c) <= 0 && compareTuned(a, c) > 0 {
-			t.Fatal("not transitive")
+		chosen := choose(grid, accuracyError(50))
+		shuffled := rapid.Permutation(grid).Draw(t, "order")
+		if other := choose(shuffled, accuracyError(50)); other != chosen {
+			t.Fatalf("%+v from one order, %+v from another", chosen, other)
+		}
+		for _, g := range grid {
+			if !g.diverged && (chosen.diverged || g.score-accuracyError(50)(g.score) > chosen.score) {
+				t.Fatalf("chose %+v over %+v", chosen, g)
+			}
 		}
 	})
+}
+
+func TestAccuracyError(t *testing.T) {
+	if got := accuracyError(100)(0.5); math.Abs(got-0.05) > 1e-15 {
+		t.Errorf("standard error %g of 0.5 over 100, want 0.05", got)
+	}
+	for _, sure := range []float64{0, 1} {
+		if got := accuracyError(100)(sure); !(got > 0.005 && got < 0.01) {
+			t.Errorf("standard error %g of %g over 100, want it small and above 0", got, sure)
+		}
+	}
 }
 
 func TestGridRatesReadBackAsPrinted(t *testing.T) {

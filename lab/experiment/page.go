@@ -103,7 +103,7 @@ func (r *record) chosenRate(line methodRecord) (float64, bool) {
 	if len(line.tuning) == 0 {
 		return 0, false
 	}
-	return slices.MinFunc(line.tuning, compareTuned).rate, true
+	return choose(line.tuning, noError).rate, true // the task is not on record yet
 }
 
 // readTuning collects the ended trials that tuned a method, by learning rate.
@@ -173,7 +173,7 @@ func (r *record) resultSection() report.Section {
 		Caption: "Every method at the learning rate that tuning chose, best test score first",
 		Columns: []report.Column{
 			{Name: "Method"},
-			{Name: "Learning rate", Numeric: true, Help: "the rate with the best validation score"},
+			{Name: "Learning rate", Numeric: true, Help: "of the rates whose validation score is within one standard error of the best, the one with the lowest validation loss"},
 			{Name: "Test " + r.result.Score, Numeric: true, Help: "mean and standard deviation over seeds; higher is better"},
 			{Name: "Train loss", Numeric: true, Help: "at the end, mean over seeds"},
 			{Name: "Epochs to target", Numeric: true, Help: "mean number of epochs until the train loss was at the target; a dash if not every seed got there"},
