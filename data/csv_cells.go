@@ -9,6 +9,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/descentml/descent/data/internal/block"
 )
@@ -162,6 +163,7 @@ var (
 	errNotFinite = errors.New("not a finite number")
 	errLevels    = errors.New("too many levels")
 	errLongLevel = errors.New("text too long for a category")
+	errEncoding  = errors.New("not valid UTF-8")
 )
 
 // cellError explains what is wrong with a cell. Without an error, it is that
@@ -176,10 +178,18 @@ func (s *schema) cellError(err error, line, column int, cell string) error {
 		return s.tooManyLevels(column)
 	case err == errLongLevel:
 		return fmt.Errorf("%s: the cell has %d bytes: expected a category of at most %d", where, len(cell), maxLevelBytes)
-	case err == errNotNumber:
+	case err == errEncoding:
+		return s.encodingError(line)
+	case err == errNotNumber && !s.forced[column]:
 		return fmt.Errorf("%s: %s is %w (use --categorical %s if its values are categories)", where, quote(cell), err, name)
 	}
 	return fmt.Errorf("%s: %s is %w", where, quote(cell), err)
+}
+
+// encodingError refuses text in another encoding, in which different categories
+// or names could become the same.
+func (s *schema) encodingError(line int) error {
+	return fmt.Errorf("%s:%d: the text is %w: save the file as UTF-8", s.name, line, errEncoding)
 }
 
 func (s *schema) tooManyLevels(column int) error {
@@ -216,7 +226,10 @@ func (c *Column) appendCell(cell string, levels *levelIndex) (missing bool, err 
 	if len(cell) > maxLevelBytes {
 		return false, errLongLevel
 	}
-	code, ok := levels.code(strings.ToValidUTF8(cell, "\uFFFD"))
+	if !utf8.ValidString(cell) {
+		return false, errEncoding
+	}
+	code, ok := levels.code(cell)
 	if !ok {
 		return false, errLevels
 	}

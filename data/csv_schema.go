@@ -19,6 +19,7 @@ type schema struct {
 	columns []string
 	index   map[string]int // of columns, by name
 	kinds   []Kind         // "": the column is left out
+	forced  []bool         // the kind was given, not detected
 	target  int            // column, or -1
 	missing Missing
 }
@@ -157,7 +158,9 @@ func (s *schema) nameColumns(sample [][]string, opts Options) error {
 			s.columns[i] = fmt.Sprintf("c%d", i+1)
 			continue
 		}
-		s.columns[i] = strings.ToValidUTF8(strings.TrimSpace(sample[0][i]), "\uFFFD")
+		if s.columns[i] = strings.TrimSpace(sample[0][i]); !utf8.ValidString(s.columns[i]) {
+			return s.encodingError(1)
+		}
 		if s.columns[i] == "" {
 			return fmt.Errorf("%s: column %d has no name in the header: name it or remove it", s.name, i+1)
 		}
@@ -201,8 +204,10 @@ func (s *schema) findKinds(sample [][]string, opts Options) error {
 		}
 	}
 	s.kinds = make([]Kind, len(s.columns))
+	s.forced = make([]bool, len(s.columns))
 	for i, name := range s.columns {
 		s.kinds[i] = opts.Kinds[name]
+		s.forced[i] = s.kinds[i] != ""
 		if s.kinds[i] != "" || opts.NoTarget && len(opts.Kinds) > 0 {
 			continue
 		}

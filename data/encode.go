@@ -68,6 +68,9 @@ func (e *Encoder) Features(t *Table, rows []int) ([]float32, error) {
 	if err != nil {
 		return nil, err
 	}
+	if size := 4 * float64(len(rows)) * float64(e.width); size > defaultMemoryLimit {
+		return nil, fmt.Errorf("%s: %d rows of %d encoded features take more than %d GiB of memory: leave out columns with many categories", t.Name, len(rows), e.width, defaultMemoryLimit>>30)
+	}
 	features := make([]float32, len(rows)*e.width)
 	out := features
 	for tile := range slices.Chunk(rows, tileRows) {

@@ -62,6 +62,11 @@ func (o *Options) check() error {
 			return err
 		}
 	}
+	switch o.Format {
+	case "", formatCSV, formatLIBSVM, formatIDX:
+	default:
+		return fmt.Errorf("unknown format %q: expected %s, %s or %s", o.Format, formatCSV, formatLIBSVM, formatIDX)
+	}
 	switch o.Missing {
 	case "", MissingError, MissingMean, MissingDrop:
 	default:

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -74,7 +75,7 @@ func runCommand(c *cobra.Command, f *runFlags, kind string, do work) error {
 	if err != nil {
 		return err
 	}
-	loaded, err := experiment.Load(ctx, &f.config)
+	loaded, err := promptly(ctx, func() (*experiment.Loaded, error) { return experiment.Load(ctx, &f.config) })
 	if err != nil {
 		return err
 	}
@@ -86,21 +87,51 @@ func runCommand(c *cobra.Command, f *runFlags, kind string, do work) error {
 	defer w.Close()
 	fmt.Fprintf(c.ErrOrStderr(), "Run %d in %s\n", w.ID(), st.Dir())
 	observe, done := newProgress(c.ErrOrStderr())
-	report, err := do(ctx, experiment.Setting{Backend: backend, Store: st, Workers: f.workers, Observe: observe}, w, &f.config, loaded)
+	setting := experiment.Setting{Backend: backend, Store: st, Workers: f.workers, Observe: observe}
+	report, err := promptly(ctx, func() (*experiment.Report, error) { return do(ctx, setting, w, &f.config, loaded) })
 	done()
 	if err != nil {
-		return interrupted(c, w, kind, err)
+		return f.interrupted(c, w, kind, err)
 	}
 	if err := w.Finish(ctx, store.Done, report, nil); err != nil {
 		return err
 	}
-	if err := show(c, st, w.ID(), f.json, f.report); err != nil {
+	if err := show(c, st, w.ID(), f.json, f.report, f.store); err != nil {
 		return err
 	}
 	if kind == kindTrain && report.Results[0].Status == experiment.StatusDiverged {
 		return fmt.Errorf("the training diverged at learning rate %g: no model was saved", report.Results[0].LearningRate)
 	}
 	return nil
+}
+
+// patience is how long work that was asked to stop may take to save its state.
+const patience = 800 * time.Millisecond
+
+// promptly does some work, but gives it up shortly after ctx has ended: the
+// process is about to end, and the store is whole at any moment.
+func promptly[T any](ctx context.Context, do func() (T, error)) (T, error) {
+	type outcome struct {
+		value T
+		err   error
+	}
+	finished := make(chan outcome, 1)
+	go func() {
+		value, err := do()
+		finished <- outcome{value, err}
+	}()
+	select {
+	case o := <-finished:
+		return o.value, o.err
+	case <-ctx.Done():
+	}
+	select {
+	case o := <-finished:
+		return o.value, o.err
+	case <-time.After(patience):
+		var none T
+		return none, ctx.Err()
+	}
 }
 
 // loadConfig replaces the configuration by that of the run to resume.
@@ -131,10 +162,11 @@ func (f *runFlags) writer(ctx context.Context, st *store.Store, kind string, res
 }
 
 // interrupted records that a run has stopped and says how it goes on.
-func interrupted(c *cobra.Command, w *store.Writer, kind string, cause error) error {
+func (f *runFlags) interrupted(c *cobra.Command, w *store.Writer, kind string, cause error) error {
 	err := w.Finish(context.WithoutCancel(c.Context()), store.Interrupted, nil, cause)
-	if errors.Is(cause, context.Canceled) {
-		fmt.Fprintf(c.ErrOrStderr(), "Stopped; what is done is kept. Continue with: descent %s --resume %d\n", kind, w.ID())
+	if !errors.Is(cause, context.Canceled) {
+		return cause // why the run stopped also is why this cannot be recorded, if it cannot
 	}
+	fmt.Fprintf(c.ErrOrStderr(), "Stopped; what is done is kept. Continue with: descent %s --resume %d%s\n", kind, w.ID(), storeOption(f.store))
 	return errors.Join(cause, err)
 }

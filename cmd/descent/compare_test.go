@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -187,6 +188,47 @@ func TestResumeRefusesWhatDoesNotFit(t *testing.T) {
 	}
 	if r := descent(t.Context(), "compare", "--resume", "1", "--store", dir); r.code != exitFailed || !strings.Contains(r.stderr, "changed") {
 		t.Errorf("the data changed and the run went on: exit code %d\n%s", r.code, r.stderr)
+	}
+}
+
+func TestMethodsMayHaveSpaces(t *testing.T) {
+	spaced := small(t.TempDir())
+	for i, word := range spaced {
+		if word == "sgd,adam,diffgrad" {
+			spaced[i] = " sgd, adam ,diffgrad"
+		}
+	}
+	sameReport(t, compared(t, succeed(t, spaced...).stdout), compared(t, succeed(t, small(t.TempDir())...).stdout))
+	if r := descent(t.Context(), "compare", "--store", t.TempDir(), "--methods", "adam, adam"); r.code != exitFailed || !strings.Contains(r.stderr, "twice") {
+		t.Errorf("exit code %d: %s", r.code, r.stderr)
+	}
+}
+
+// TestHugeBatchIsOneStep takes the whole training part in each step.
+func TestHugeBatchIsOneStep(t *testing.T) {
+	succeed(t, small(t.TempDir(), "--batch-size", "9223372036854775807")...)
+}
+
+// TestTrainLossDoesNotDependOnTheOrderOfTheFile sorts a large regression by its
+// target: the loss over the measured part has to stay about the same.
+func TestTrainLossDoesNotDependOnTheOrderOfTheFile(t *testing.T) {
+	losses := map[bool]float64{}
+	for _, sorted := range []bool{false, true} {
+		var table strings.Builder
+		table.WriteString("x,noise,y\n")
+		for i := range 20_000 {
+			y := i
+			if !sorted {
+				y = i * 7919 % 20_000
+			}
+			fmt.Fprintf(&table, "%d,%d,%d.5\n", y, i*104729%1009, 2*y)
+		}
+		report := compared(t, succeed(t, "compare", "--store", t.TempDir(), "--data", write(t, "big.csv", table.String()),
+			"--model", "linear", "--methods", "sgd", "--epochs", "1", "--seeds", "1", "--batch-size", "4096", "--json").stdout)
+		losses[sorted] = *report.Results[0].TrainLoss
+	}
+	if ratio := losses[true] / losses[false]; ratio < 0.7 || ratio > 1.4 {
+		t.Errorf("train loss %g sorted and %g shuffled: want about the same", losses[true], losses[false])
 	}
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -32,13 +33,18 @@ func (f *dataFlags) add(c *cobra.Command) {
 	flags.BoolVar(&f.noHeader, "no-header", false, "the first line is data; columns are called c1, c2, ...")
 	flags.StringVar(&f.separator, "separator", "", `character between cells, or "tab" (default: detected)`)
 	flags.StringVar(&f.missing, "missing", "", "empty cells: error, mean (fill in) or drop (the row) (default error)")
-	flags.StringArrayVar(&f.categorical, "categorical", nil, "column whose values are categories even if they are numbers (repeatable)")
 	flags.StringVar(&f.dataDir, "data-dir", "", "folder with Fashion-MNIST's IDX files")
 }
 
 // options are the reading options that the flags ask for.
 func (f *dataFlags) options() (data.Options, error) {
 	options := data.Options{Format: f.format, NoHeader: f.noHeader, DataDir: f.dataDir, Missing: data.Missing(f.missing)}
+	if f.dataDir != "" {
+		var err error
+		if options.DataDir, err = filepath.Abs(f.dataDir); err != nil {
+			return options, err
+		}
+	}
 	switch options.Missing {
 	case "", data.MissingError, data.MissingMean, data.MissingDrop:
 	default:
@@ -84,12 +90,13 @@ func (f *runFlags) add(c *cobra.Command) {
 	flags.StringVar(&f.target, "target", "", "target column (default: the last one)")
 	flags.StringVar(&f.task, "task", "", "classification or regression (default: detected from the target)")
 	f.data.add(c)
+	flags.StringArrayVar(&f.data.categorical, "categorical", nil, "column whose values are categories even if they are numbers (repeatable)")
 	flags.Float64Var(&f.config.Data.Validation, "validation", f.config.Data.Validation, "share of the rows that learning rates are tuned on")
 	flags.Float64Var(&f.config.Data.Test, "test", f.config.Data.Test, "share of the rows that results are measured on")
 	flags.StringVar(&f.config.Model, "model", f.config.Model, "linear, mlp:H1,H2,... or cnn")
 	flags.StringVar(&f.config.DType, "dtype", f.config.DType, "number type of the weights: float32 or float64")
 	flags.IntVar(&f.config.Epochs, "epochs", f.config.Epochs, "length of one training in passes over the training part; 0: --time decides")
-	flags.DurationVar(&f.config.Time, "time", 0, "limit of one training in time, such as 30s")
+	flags.DurationVar(&f.config.Time, "time", 0, "limit of one training in time, such as 30s; trainings then run one at a time, and results depend on the machine")
 	flags.IntVar(&f.config.BatchSize, "batch-size", f.config.BatchSize, "examples per step")
 	flags.StringVar(&f.config.Schedule, "schedule", f.config.Schedule, "learning rate over the training: constant, step, inverse_sqrt, linear or cosine, options after colons as in cosine:warmup=100")
 	flags.Uint64Var(&f.config.Seed, "seed", f.config.Seed, "seed of the split, the initial weights and the batches")
@@ -150,6 +157,9 @@ func (f *runFlags) finish(c *cobra.Command) error {
 	if f.workers < 1 {
 		return usageError{fmt.Errorf("--workers %d: expected at least 1", f.workers)}
 	}
+	if err := f.checkReport(); err != nil {
+		return err
+	}
 	if f.resume != "" {
 		return f.checkResume(c)
 	}
@@ -168,6 +178,17 @@ func (f *runFlags) finish(c *cobra.Command) error {
 		f.config.TargetLoss = &f.targetLoss
 	}
 	f.config.Data.Source = absoluteIfFile(f.config.Data.Source)
+	return nil
+}
+
+// checkReport finds out before hours of work that the report has no place.
+func (f *runFlags) checkReport() error {
+	if f.report == "" {
+		return nil
+	}
+	if info, err := os.Stat(filepath.Dir(f.report)); err != nil || !info.IsDir() {
+		return fmt.Errorf("the report cannot be written to %s: there is no folder %s", f.report, filepath.Dir(f.report))
+	}
 	return nil
 }
 

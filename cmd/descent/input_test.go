@@ -51,6 +51,12 @@ func TestBadInputIsOneSentence(t *testing.T) {
 		"corrupt store":          {[]string{"--store", corrupt}, []string{"descent.db"}},
 		"shares that do not fit": {[]string{"--test", "0.9", "--validation", "0.2"}, []string{"0.9"}},
 		"no length":              {[]string{"--epochs", "0"}, []string{"epochs"}},
+		"no place for a report":  {[]string{"--report", filepath.Join(t.TempDir(), "none", "x.html")}, []string{"none"}},
+		"Latin-1":                {[]string{"--data", write(t, "latin.csv", "a,b\n"+strings.Repeat("1,\xe9clair\n2,\xe8clair\n", 20))}, []string{"latin.csv:2", "UTF-8"}},
+		"one test row":           {[]string{"--data", write(t, "rows.csv", "a,b\n1,2.5\n2,3.5\n3,4.5\n4,5.5\n5,6.5\n"), "--model", "linear"}, []string{"constant", "R²"}},
+		"too many seeds":         {[]string{"--seeds", "1000000000000000"}, []string{"10000"}},
+		"too many epochs":        {[]string{"--epochs", "4611686018427387904"}, []string{"1000000"}},
+		"infinite target loss":   {[]string{"--target-loss", "Inf"}, []string{"finite"}},
 		"no seeds":               {[]string{"--seeds", "0"}, []string{"seeds"}},
 	} {
 		t.Run(name, func(t *testing.T) {

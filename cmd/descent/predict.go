@@ -1,18 +1,15 @@
 package main
 
 import (
-	"bufio"
 	"encoding/csv"
 	"errors"
-	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"strconv"
 
 	"github.com/spf13/cobra"
 
 	"github.com/descentml/descent/data"
+	"github.com/descentml/descent/internal/wholefile"
 	"github.com/descentml/descent/lab/saved"
 )
 
@@ -28,7 +25,8 @@ func newPredict() *cobra.Command {
 For classification the output has the predicted class and the probability of
 every class, for regression the value in the target's units. The columns of the
 data are matched by name, in any order; columns that the model does not know are
-ignored, among them the target.`,
+ignored, among them the target. A category that the training data did not have is
+an error, unless --new-categories is given.`,
 		Example: `  descent predict --model churn.model --data new.csv --out predictions.csv
   descent predict --model digits.model --data digits | head`,
 		Args: cobra.NoArgs,
@@ -50,14 +48,17 @@ ignored, among them the target.`,
 			}
 			if !newCategories {
 				if err := m.Encoder.CheckLevels(table); err != nil {
-					return fmt.Errorf("%w (--new-categories to predict all the same)", err)
+					return err
 				}
 			}
 			predictions, err := m.Predict(c.Context(), table)
 			if err != nil {
 				return err
 			}
-			return writeFile(out, c.OutOrStdout(), func(w io.Writer) error { return writePredictions(w, m, predictions) })
+			if out == "" {
+				return writePredictions(c.OutOrStdout(), m, predictions)
+			}
+			return wholefile.Write(out, func(w io.Writer) error { return writePredictions(w, m, predictions) })
 		},
 	}
 	c.Flags().StringVar(&dir, "model", "", "folder of the saved model (required)")
@@ -118,23 +119,4 @@ func predictionLine(classes []string, values []float64) []string {
 	}
 	line[0] = classes[best]
 	return line
-}
-
-// writeFile lets write fill the named file, which appears whole or not at all,
-// or standard output without a name.
-func writeFile(path string, stdout io.Writer, write func(io.Writer) error) (err error) {
-	if path == "" {
-		buffered := bufio.NewWriter(stdout)
-		return errors.Join(write(buffered), buffered.Flush())
-	}
-	file, err := os.CreateTemp(filepath.Dir(path), ".descent-*")
-	if err != nil {
-		return fmt.Errorf("writing %s: %w", path, err)
-	}
-	defer os.Remove(file.Name())
-	buffered := bufio.NewWriter(file)
-	if err := errors.Join(write(buffered), buffered.Flush(), file.Chmod(0o644), file.Close()); err != nil {
-		return fmt.Errorf("writing %s: %w", path, err)
-	}
-	return os.Rename(file.Name(), path)
 }

@@ -42,29 +42,33 @@ func newBar(w io.Writer) (experiment.Observer, func()) {
 	return observe, func() { _ = bar.Clear() }
 }
 
+// quietTime is how long newLines is silent at most while trainings run.
+const quietTime = 10 * time.Second
+
 // newLines writes one line per training that ends, with the time that is left
 // at the speed of those that ran so far.
 func newLines(w io.Writer, now func() time.Time) experiment.Observer {
 	start := now()
+	last := start
 	ended := 0
-	known := 0.0 // trials that were read from the store, in no time
 	return func(p experiment.Progress) {
+		left := ""
+		if p.Done > 0 && p.Done < p.Planned {
+			each := now().Sub(start).Seconds() / p.Done
+			left = fmt.Sprintf(", about %v left", time.Duration((p.Planned-p.Done)*each*float64(time.Second)).Round(time.Second))
+		}
 		if p.Ended == nil {
+			if now().Sub(last) > quietTime {
+				last = now()
+				fmt.Fprintf(w, "%.0f %% of %.0f trainings%s\n", 100*p.Done/p.Planned, p.Planned, left)
+			}
 			return
 		}
+		last = now()
 		ended++
-		if p.Ended.Known {
-			known++
-			return
-		}
 		outcome := fmt.Sprintf("validation %.4f", p.Ended.Score)
 		if p.Ended.Diverged {
 			outcome = "diverged"
-		}
-		left := ""
-		if ran := p.Done - known; ran > 0 && p.Done < p.Planned {
-			each := now().Sub(start).Seconds() / ran
-			left = fmt.Sprintf(", about %v left", time.Duration((p.Planned-p.Done)*each*float64(time.Second)).Round(time.Second))
 		}
 		fmt.Fprintf(w, "%d/%.0f  %s at %.3g, seed %d: %s in %.2f s%s\n",
 			ended, p.Planned, p.Ended.Method, p.Ended.LearningRate, p.Ended.Seed, outcome, p.Ended.Seconds, left)

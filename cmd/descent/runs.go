@@ -24,6 +24,11 @@ func newRuns() *cobra.Command {
 		Use: "runs", Short: "List what was recorded, newest first", Args: cobra.NoArgs,
 		Example: "  descent runs\n  descent runs --state interrupted --json",
 		RunE: func(c *cobra.Command, _ []string) error {
+			switch store.State(state) {
+			case "", store.Running, store.Interrupted, store.Done, store.Failed:
+			default:
+				return usageError{fmt.Errorf("--state %s: expected running, interrupted, done or failed", state)}
+			}
 			st, err := openStore(dir)
 			if err != nil {
 				return err
@@ -88,7 +93,7 @@ func newShow() *cobra.Command {
 				return err
 			}
 			defer st.Close()
-			return show(c, st, id, asJSON, file)
+			return show(c, st, id, asJSON, file, dir)
 		},
 	}
 	addStore(c, &dir)
@@ -106,59 +111,84 @@ func findRun(ctx context.Context, st *store.Store, id int64) (store.Run, error) 
 	return run, err
 }
 
-// show prints a run's result and writes its HTML report.
-func show(c *cobra.Command, st *store.Store, id int64, asJSON bool, file string) error {
+// show prints a run's result and then writes its HTML report. storeFlag is what
+// --store was, for the commands that it proposes.
+func show(c *cobra.Command, st *store.Store, id int64, asJSON bool, file, storeFlag string) error {
 	ctx := c.Context()
 	run, err := findRun(ctx, st, id)
 	if err != nil {
 		return err
 	}
-	config, err := experiment.ReadConfig(run)
-	if err != nil {
+	if run.State != store.Done && asJSON {
+		return fmt.Errorf("run %d is %s and has no result yet", id, run.State)
+	}
+	var result experiment.Report
+	if run.State == store.Done {
+		if err := json.Unmarshal(run.Result, &result); err != nil {
+			return fmt.Errorf("reading run %d: %w", id, err)
+		}
+		if asJSON {
+			err = printJSON(c.OutOrStdout(), result)
+		} else {
+			err = printReport(c.OutOrStdout(), &result)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if file, err = writeReport(ctx, st, run, file); err != nil || asJSON {
 		return err
 	}
+	fmt.Fprintf(c.OutOrStdout(), "\nReport:  %s\n", file)
+	if run.State != store.Done {
+		return showUnfinished(c, st, run, storeFlag)
+	}
+	return propose(c, run, &result, storeFlag)
+}
+
+// writeReport writes a run's HTML report to the file, or into the store, and
+// returns where it is.
+func writeReport(ctx context.Context, st *store.Store, run store.Run, file string) (string, error) {
 	page, err := experiment.Page(ctx, st, run)
 	if err != nil {
-		return err
+		return "", err
 	}
 	if file == "" {
 		folder := filepath.Join(st.Dir(), "reports")
 		if err := os.MkdirAll(folder, 0o755); err != nil {
-			return fmt.Errorf("making the folder of the reports: %w", err)
+			return "", fmt.Errorf("the report cannot be written: %w", err)
 		}
-		file = filepath.Join(folder, fmt.Sprintf("run-%d.html", id))
+		file = filepath.Join(folder, fmt.Sprintf("run-%d.html", run.ID))
 	}
-	if err := report.WriteFile(file, page); err != nil {
+	return file, report.WriteFile(file, page)
+}
+
+// propose prints the commands that follow a run.
+func propose(c *cobra.Command, run store.Run, result *experiment.Report, storeFlag string) error {
+	config, err := experiment.ReadConfig(run)
+	if err != nil {
 		return err
-	}
-	if run.State != store.Done {
-		return showUnfinished(c, st, run, asJSON, file)
-	}
-	var result experiment.Report
-	if err := json.Unmarshal(run.Result, &result); err != nil {
-		return fmt.Errorf("reading run %d: %w", id, err)
-	}
-	if asJSON {
-		return printJSON(c.OutOrStdout(), result)
 	}
 	w := c.OutOrStdout()
-	if err := printReport(w, &result); err != nil {
-		return err
-	}
-	fmt.Fprintf(w, "\nReport:  %s\nRepeat:  %s\n", file, config.Command(run.Kind))
+	fmt.Fprintf(w, "Repeat:  %s\n", config.Command(run.Kind)+storeOption(storeFlag))
 	if config.Save != "" && result.Results[0].Status == experiment.StatusOK {
-		fmt.Fprintf(w, "Model:   %s\nPredict: descent predict --model %s --data NEW.csv\n", config.Save, config.Save)
+		fmt.Fprintf(w, "Model:   %s\nPredict: descent predict --model %s --data NEW.csv\n", config.Save, experiment.Quote(config.Save))
 	} else if best, ok := result.Winner(); ok {
-		fmt.Fprintf(w, "Train:   %s\n", config.TrainCommand(best))
+		fmt.Fprintf(w, "Train:   %s\n", config.TrainCommand(best)+storeOption(storeFlag))
 	}
 	return nil
 }
 
-// showUnfinished says what there is of a run without a result.
-func showUnfinished(c *cobra.Command, st *store.Store, run store.Run, asJSON bool, file string) error {
-	if asJSON {
-		return fmt.Errorf("run %d is %s and has no result yet", run.ID, run.State)
+// storeOption is the flag --store as it has to be repeated, or nothing.
+func storeOption(storeFlag string) string {
+	if storeFlag == "" {
+		return ""
 	}
+	return " --store " + experiment.Quote(storeFlag)
+}
+
+// showUnfinished says what there is of a run without a result.
+func showUnfinished(c *cobra.Command, st *store.Store, run store.Run, storeFlag string) error {
 	trials, err := st.Trials(c.Context(), run.ID)
 	if err != nil {
 		return err
@@ -174,9 +204,8 @@ func showUnfinished(c *cobra.Command, st *store.Store, run store.Run, asJSON boo
 	if run.Error != "" {
 		fmt.Fprintf(w, "Stopped by: %s\n", run.Error)
 	}
-	fmt.Fprintf(w, "Report:  %s\n", file)
 	if run.State == store.Interrupted {
-		fmt.Fprintf(w, "Resume:  descent %s --resume %d\n", run.Kind, run.ID)
+		fmt.Fprintf(w, "Resume:  descent %s --resume %d%s\n", run.Kind, run.ID, storeOption(storeFlag))
 	}
 	return nil
 }

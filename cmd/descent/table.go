@@ -56,7 +56,7 @@ func printReport(w io.Writer, r *experiment.Report) error {
 	var rows [][]string
 	var tied, onEdge bool
 	for _, result := range r.Results {
-		rows = append(rows, reportRow(result)[:len(header)])
+		rows = append(rows, reportRow(result, r.Seeds)[:len(header)])
 		tied = tied || result.Tied
 		onEdge = onEdge || result.OnEdge
 	}
@@ -76,7 +76,7 @@ func printReport(w io.Writer, r *experiment.Report) error {
 }
 
 // reportRow is a method's line, the epochs to the target last.
-func reportRow(r experiment.Result) []string {
+func reportRow(r experiment.Result, seeds int) []string {
 	mark := ""
 	switch {
 	case r.Best:
@@ -86,7 +86,7 @@ func reportRow(r experiment.Result) []string {
 	}
 	score := "-"
 	if r.TestScore != nil {
-		score = fmt.Sprintf("%.4f ± %.4f", r.TestScore.Mean, r.TestScore.Std)
+		score = r.TestScore.Text(seeds)
 	}
 	rate := fmt.Sprintf("%.3g", r.LearningRate)
 	if r.OnEdge {

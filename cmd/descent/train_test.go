@@ -93,6 +93,15 @@ func TestSaveRefusesToOverwriteOtherFiles(t *testing.T) {
 	if r := descent(t.Context(), append(arguments, folder)...); r.code != exitFailed || !strings.Contains(r.stderr, "other files") {
 		t.Errorf("exit code %d: %s", r.code, r.stderr)
 	}
+	disguised := t.TempDir() // with a file of the same name as ours
+	for _, name := range []string{"model.json", "thesis.tex"} {
+		if err := os.WriteFile(filepath.Join(disguised, name), []byte("{}"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if r := descent(t.Context(), append(arguments, disguised)...); r.code != exitFailed || !strings.Contains(r.stderr, "thesis.tex") {
+		t.Errorf("exit code %d: %s", r.code, r.stderr)
+	}
 	model := filepath.Join(folder, "iris.model")
 	for range 2 { // a model may be replaced
 		succeed(t, append(arguments, model)...)

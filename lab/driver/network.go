@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -17,7 +18,7 @@ import (
 )
 
 // evaluationBatch is the number of examples that one evaluation call takes.
-const evaluationBatch = 1024
+const evaluationBatch = 256
 
 // network is a problem's model with its weights, ready to step and evaluate.
 type network struct {
@@ -29,6 +30,7 @@ type network struct {
 	features []float32 // buffers of one batch, reused
 	labels   []int32
 	targets  []float32
+	rows     []int
 }
 
 // newNetwork builds the model of a problem over the given store, whose
@@ -153,21 +155,15 @@ type Measure struct {
 	Loss, Score float64
 }
 
-// measure evaluates the first limit examples (0: all of them) with the present weights.
-func (n *network) measure(ctx context.Context, e *Examples, limit int) (Measure, error) {
-	count := e.Count
-	if limit > 0 {
-		count = min(count, limit)
+// measure evaluates the given examples (nil: all of them) with the present weights.
+func (n *network) measure(ctx context.Context, e *Examples, examples []int) (Measure, error) {
+	if examples == nil {
+		examples = n.allRows(e.Count)
 	}
 	var loss, score float64
-	rows := make([]int, 0, evaluationBatch)
-	for from := 0; from < count; from += evaluationBatch {
+	for rows := range slices.Chunk(examples, evaluationBatch) {
 		if err := ctx.Err(); err != nil {
 			return Measure{}, err
-		}
-		rows = rows[:0]
-		for row := from; row < min(from+evaluationBatch, count); row++ {
-			rows = append(rows, row)
 		}
 		values, err := n.call(n.evaluate, e, rows)
 		if err != nil {
@@ -176,11 +172,20 @@ func (n *network) measure(ctx context.Context, e *Examples, limit int) (Measure,
 		loss += values[0] * float64(len(rows))
 		score += values[1]
 	}
-	m := Measure{Loss: loss / float64(count), Score: score / float64(count)}
+	count := float64(len(examples))
+	m := Measure{Loss: loss / count, Score: score / count}
 	if n.problem.Task == data.Regression {
-		m.Score = 1 - score/totalSumOfSquares(e.Targets[:count])
+		m.Score = 1 - score/totalSumOfSquares(gather(nil, e.Targets, examples))
 	}
 	return m, nil
+}
+
+// allRows are the rows from 0 to count, in a buffer that is reused.
+func (n *network) allRows(count int) []int {
+	for row := len(n.rows); row < count; row++ {
+		n.rows = append(n.rows, row)
+	}
+	return n.rows[:count]
 }
 
 // totalSumOfSquares is the sum of squared deviations from the mean, the

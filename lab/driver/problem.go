@@ -32,7 +32,13 @@ type Problem struct {
 	Width                   int          // encoded features
 	Outputs                 int          // classes, or 1 for regression
 	DType                   dtypes.DType // of weights and computation
+
+	lossRows []int // training examples that the train loss is measured on; nil: all
 }
+
+// trainLossExamples bounds the examples on which the train loss is measured
+// after each epoch.
+const trainLossExamples = 10_000
 
 // NewProblem encodes the three parts of a table with a fitted encoder, and
 // makes the network that the specification names, computing in dtype (float32
@@ -55,7 +61,26 @@ func NewProblem(t *data.Table, split data.Split, encoder *data.Encoder, network 
 			return nil, err
 		}
 	}
-	return p, nil
+	if p.Train.Count > trainLossExamples {
+		// A random part, the same for every trial: files are often sorted.
+		p.lossRows = data.EpochOrder(p.Train.Count, 0, 0)[:trainLossExamples]
+	}
+	return p, p.checkTargets(t.Name)
+}
+
+// checkTargets refuses parts whose targets are all the same: R² has no value
+// there.
+func (p *Problem) checkTargets(name string) error {
+	if p.Task != data.Regression {
+		return nil
+	}
+	for part, e := range map[string]*Examples{"validation": &p.Validation, "test": &p.Test} {
+		if !(totalSumOfSquares(e.Targets) > 0) {
+			return fmt.Errorf("%s: the target is constant over the %s part (%d rows), which leaves no R² to measure: use more rows or a larger part",
+				name, part, e.Count)
+		}
+	}
+	return nil
 }
 
 // Encode encodes the given rows of a table with their labels or targets.

@@ -27,10 +27,6 @@ type Trial struct {
 	Time         time.Duration // of training proper; 0 without limit
 }
 
-// trainLossExamples bounds the examples on which the train loss is measured
-// after each epoch.
-const trainLossExamples = 10_000
-
 // divergedFactor: a trial whose train loss at the end of an epoch is above
 // this multiple of the untrained network's has diverged.
 const divergedFactor = 10
@@ -45,13 +41,14 @@ type Epoch struct {
 	Step         int
 	Seconds      float64 // of training, without evaluation
 	LearningRate float64 // of the last step
-	TrainLoss    float64 // over the training part's first 10,000 examples
+	TrainLoss    float64 // over the training part, or 10,000 random examples of a larger one
 	Validation   Measure
 }
 
 // Hooks receive what happens during a trial; nil ones are skipped. An error
 // from a hook ends the trial with that error.
 type Hooks struct {
+	Step       func(step int) // after every step
 	Epoch      func(Epoch) error
 	Checkpoint func(Checkpoint) error
 }
@@ -126,7 +123,7 @@ func train(ctx context.Context, backend compute.Backend, p *Problem, t Trial, fr
 			return Outcome{}, err
 		}
 	}
-	test, err := s.network.measure(ctx, &p.Test, 0)
+	test, err := s.network.measure(ctx, &p.Test, nil)
 	if err != nil {
 		return Outcome{}, s.interrupted(ctx, err)
 	}
@@ -141,6 +138,8 @@ func (t Trial) Check(p *Problem) error {
 		return fmt.Errorf("batch size %d: expected at least 1", t.BatchSize)
 	case t.Epochs < 1 && t.Time <= 0:
 		return errors.New("neither epochs nor a time limit are given")
+	case t.Epochs > maxEpochs:
+		return fmt.Errorf("%d epochs: expected at most %d", t.Epochs, maxEpochs)
 	case !isFinite(t.LearningRate) || t.LearningRate < 0:
 		return fmt.Errorf("learning rate %g: expected a finite number, 0 or above", t.LearningRate)
 	case p.Train.Count == 0 || p.Validation.Count == 0 || p.Test.Count == 0:
@@ -153,7 +152,10 @@ func (t Trial) Check(p *Problem) error {
 	return err
 }
 
-func (t Trial) stepsPerEpoch(p *Problem) int { return (p.Train.Count + t.BatchSize - 1) / t.BatchSize }
+// maxEpochs keeps the number of steps far from overflow.
+const maxEpochs = 1_000_000
+
+func (t Trial) stepsPerEpoch(p *Problem) int { return (p.Train.Count-1)/t.BatchSize + 1 }
 
 // schedule makes the trial's schedule. Without a number of epochs the length of
 // the run is not known to it.
@@ -217,21 +219,25 @@ func (s *session) advance() error {
 	values, err := s.network.call(s.network.step, &s.problem.Train, rows)
 	s.trained += time.Since(start)
 	s.step++
-	if err == nil && !isFinite(values[0]) {
-		s.diverged = true
+	if err != nil {
+		return err
 	}
-	return err
+	if s.hooks.Step != nil {
+		s.hooks.Step(s.step)
+	}
+	s.diverged = !isFinite(values[0])
+	return nil
 }
 
 func (s *session) rateAt(step int) float64 { return s.trial.LearningRate * s.schedule(step) }
 
 // measure evaluates the present weights and tells the hook.
 func (s *session) measure(ctx context.Context) error {
-	train, err := s.network.measure(ctx, &s.problem.Train, trainLossExamples)
+	train, err := s.network.measure(ctx, &s.problem.Train, s.problem.lossRows)
 	if err != nil {
 		return err
 	}
-	validation, err := s.network.measure(ctx, &s.problem.Validation, 0)
+	validation, err := s.network.measure(ctx, &s.problem.Validation, nil)
 	if err != nil {
 		return err
 	}

@@ -58,7 +58,7 @@ type commandLine struct{ words []string }
 // add writes a flag unless its value is the default.
 func (l *commandLine) add(flag, value, standard string) {
 	if value != standard {
-		l.words = append(l.words, flag, quote(value))
+		l.words = append(l.words, flag, Quote(value))
 	}
 }
 
@@ -97,8 +97,8 @@ func (l *commandLine) data(d, standard *Data) {
 // plainWord are the characters that a shell takes as they are.
 const plainWord = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=:,./@%"
 
-// quote writes a word so that a POSIX shell reads it back unchanged.
-func quote(word string) string {
+// Quote writes a word so that a POSIX shell reads it back unchanged.
+func Quote(word string) string {
 	special := func(r rune) bool { return !strings.ContainsRune(plainWord, r) }
 	if word != "" && !strings.ContainsFunc(word, special) {
 		return word

@@ -18,14 +18,18 @@ import (
 type Setting struct {
 	Backend compute.Backend
 	Store   *store.Store
-	Workers int      // trials at a time, at least 1; does not change any number
+	Workers int      // trials at a time, at least 1; 1 if their length is a time; does not change any number
 	Observe Observer // may be nil
 }
 
 func newRunner(s Setting, w *store.Writer, c *Config, loaded *Loaded) *runner {
+	workers := max(1, s.Workers)
+	if c.Time > 0 {
+		workers = 1 // a trial's time is its own only while it runs alone
+	}
 	return &runner{
 		backend: s.Backend, store: s.Store, writer: w, config: c, problem: loaded.Problem,
-		slots: make(chan struct{}, max(1, s.Workers)), progress: &progress{observe: s.Observe},
+		slots: make(chan struct{}, workers), progress: &progress{observe: s.Observe},
 	}
 }
 
@@ -58,7 +62,7 @@ func Compare(ctx context.Context, s Setting, w *store.Writer, c *Config, loaded 
 }
 
 func (r *runner) report(w *store.Writer, loaded *Loaded, results []Result) *Report {
-	return &Report{Run: w.ID(), Data: loaded.Summary, Model: r.problem.Network.String(), Score: r.problem.ScoreName(), Results: results}
+	return &Report{Run: w.ID(), Data: loaded.Summary, Model: r.problem.Network.String(), Score: r.problem.ScoreName(), Seeds: r.config.Seeds, Results: results}
 }
 
 // trialsPlanned is the number of trials of one method before any widening.

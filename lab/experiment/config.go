@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -45,26 +46,32 @@ type Data struct {
 	Fingerprint string       `json:"fingerprint,omitempty"` // of the encoded examples
 }
 
-// check finds what is wrong with a configuration before any work is done.
+// maxSeeds bounds the repetitions of a method.
+const maxSeeds = 10_000
+
+// check finds what is wrong with a configuration before any work is done, and
+// takes white space out of the methods' specifications.
 func (c *Config) check() error {
 	switch {
 	case len(c.Methods) == 0:
 		return errors.New("no methods are given")
-	case c.Seeds < 1:
-		return fmt.Errorf("%d seeds: expected at least 1", c.Seeds)
+	case c.Seeds < 1 || c.Seeds > maxSeeds:
+		return fmt.Errorf("%d seeds: expected 1 to %d", c.Seeds, maxSeeds)
 	case c.BatchSize < 1:
 		return fmt.Errorf("batch size %d: expected at least 1", c.BatchSize)
 	case c.Epochs < 0 || c.Time < 0 || (c.Epochs == 0 && c.Time == 0):
 		return errors.New("the training has no length: expected epochs or a time above 0")
-	case c.TargetLoss != nil && !(*c.TargetLoss > 0):
-		return fmt.Errorf("target loss %g: expected a number above 0", *c.TargetLoss)
-	case c.LearningRate != nil && !(*c.LearningRate >= 0):
-		return fmt.Errorf("learning rate %g: expected a number of 0 or above", *c.LearningRate)
+	case c.TargetLoss != nil && (!(*c.TargetLoss > 0) || math.IsInf(*c.TargetLoss, 0)):
+		return fmt.Errorf("target loss %g: expected a finite number above 0", *c.TargetLoss)
+	case c.LearningRate != nil && (!(*c.LearningRate >= 0) || math.IsInf(*c.LearningRate, 0)):
+		return fmt.Errorf("learning rate %g: expected a finite number of 0 or above", *c.LearningRate)
 	case !(c.Data.Validation > 0) || !(c.Data.Test > 0) || c.Data.Validation+c.Data.Test >= 1:
 		return fmt.Errorf("shares %g for validation and %g for test: expected both above 0 and together below 1",
 			c.Data.Validation, c.Data.Test)
 	}
-	for i, method := range c.Methods {
+	for i := range c.Methods {
+		c.Methods[i] = strings.Join(strings.Fields(c.Methods[i]), "")
+		method := c.Methods[i]
 		if strings.Contains(method, ":lr=") {
 			return fmt.Errorf("method %s: its learning rate is tuned or given for the run, not here", method)
 		}

@@ -1,24 +1,32 @@
 package experiment
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
 	"github.com/descentml/descent/lab/store"
 )
 
-// Curves reads from the store the curves of all trials of a run with the given
-// method and learning rate, ordered by seed.
+// Curves reads from the store the curves of a run's trials with the given
+// method and learning rate, one per seed and ordered by it. Where a seed has a
+// trial of both phases, they are the same numbers, and the final one is read.
 func Curves(ctx context.Context, s *store.Store, run int64, method string, rate float64) ([]Curve, error) {
 	trials, err := s.Trials(ctx, run)
 	if err != nil {
 		return nil, err
 	}
-	var curves []Curve
+	bySeed := map[uint64]store.Trial{}
 	for _, t := range trials {
 		if t.Method != method || t.LearningRate != rate {
 			continue
 		}
+		if _, known := bySeed[t.Seed]; !known || t.Phase == store.Final {
+			bySeed[t.Seed] = t
+		}
+	}
+	var curves []Curve
+	for _, t := range bySeed {
 		curve, err := readCurve(ctx, s, t)
 		if err != nil {
 			return nil, err
@@ -27,12 +35,7 @@ func Curves(ctx context.Context, s *store.Store, run int64, method string, rate 
 			curves = append(curves, curve)
 		}
 	}
-	slices.SortFunc(curves, func(a, b Curve) int {
-		if a.Seed < b.Seed {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(curves, func(a, b Curve) int { return cmp.Compare(a.Seed, b.Seed) })
 	return curves, nil
 }
 

@@ -30,7 +30,7 @@ func Page(ctx context.Context, s *store.Store, run store.Run) (report.Page, erro
 		Facts:    record.facts(),
 		Command:  config.Command(run.Kind),
 	}
-	if run.Kind == "train" {
+	if !record.compares() {
 		page.Title = config.Methods[0] + " on " + record.name()
 	}
 	if record.result != nil {
@@ -136,7 +136,10 @@ func (r *record) subtitle() string {
 	}
 	winner, ok := r.result.Winner()
 	if !ok {
-		return "No training ended with a finite loss."
+		return "Every method diverged: a loss was not finite, or grew beyond ten times that of the untrained network."
+	}
+	if !r.compares() {
+		return fmt.Sprintf("Trained at learning rate %.3g: test %s %.4f.", winner.LearningRate, r.result.Score, winner.TestScore.Mean)
 	}
 	return fmt.Sprintf("%s at learning rate %.3g has the best %s on the test part: %.4f.",
 		winner.Method, winner.LearningRate, r.result.Score, winner.TestScore.Mean)
@@ -145,6 +148,9 @@ func (r *record) subtitle() string {
 func (r *record) facts() []report.Fact {
 	c := r.config
 	length := fmt.Sprintf("%d epochs", c.Epochs)
+	if c.Epochs == 1 {
+		length = "1 epoch"
+	}
 	switch {
 	case c.Epochs == 0:
 		length = c.Time.String()
@@ -168,12 +174,19 @@ func (r *record) facts() []report.Fact {
 	return append(facts, report.Fact{Name: "Data", Value: rows})
 }
 
+// compares tells whether there is more than one method.
+func (r *record) compares() bool { return len(r.config.Methods) > 1 }
+
 func (r *record) resultSection() report.Section {
+	rateHelp := "as given"
+	if r.config.LearningRate == nil {
+		rateHelp = "of the rates whose validation score is within one standard error of the best, the one with the lowest validation loss"
+	}
 	table := &report.Table{
-		Caption: "Every method at the learning rate that tuning chose, best test score first",
+		Caption: "Best test score first",
 		Columns: []report.Column{
 			{Name: "Method"},
-			{Name: "Learning rate", Numeric: true, Help: "of the rates whose validation score is within one standard error of the best, the one with the lowest validation loss"},
+			{Name: "Learning rate", Numeric: true, Help: rateHelp},
 			{Name: "Test " + r.result.Score, Numeric: true, Help: "mean and standard deviation over seeds; higher is better"},
 			{Name: "Train loss", Numeric: true, Help: "at the end, mean over seeds"},
 			{Name: "Epochs to target", Numeric: true, Help: "mean number of epochs until the train loss was at the target; a dash if not every seed got there"},
@@ -186,7 +199,7 @@ func (r *record) resultSection() report.Section {
 			result.Method, fmt.Sprintf("%.3g", result.LearningRate), "–", "–", "–", fmt.Sprintf("%.2f", result.Seconds), result.Status,
 		}}
 		if result.TestScore != nil {
-			row.Cells[2] = fmt.Sprintf("%.4f ± %.4f", result.TestScore.Mean, result.TestScore.Std)
+			row.Cells[2] = result.TestScore.Text(r.config.Seeds)
 			row.Cells[3] = fmt.Sprintf("%.3g", *result.TrainLoss)
 		}
 		if result.EpochsToTarget != nil {
@@ -197,7 +210,13 @@ func (r *record) resultSection() report.Section {
 		}
 		table.Rows = append(table.Rows, row)
 	}
-	text := "Tied means within one standard error of the best: the evidence does not tell them apart."
+	text := ""
+	if r.compares() {
+		text = "Tied means within one standard error of the best: the evidence does not tell them apart."
+	}
+	if r.config.Seeds == 1 && r.compares() {
+		text = "With one seed there is no telling chance from difference: the best is only the highest number."
+	}
 	if r.target != nil {
 		text += fmt.Sprintf(" The target loss is %.3g.", *r.target)
 	}

@@ -5,7 +5,7 @@ import "sync"
 // Progress says how far a run is. Trials under way count in part.
 type Progress struct {
 	Done    float64 // trials
-	Planned float64 // trials; grows when a method's grid is widened
+	Planned float64 // trials to run now; grows when a method's grid is widened, falls by those that the store holds
 	Ended   *Ended  // the trial that has just ended, or nil
 }
 
@@ -17,7 +17,6 @@ type Ended struct {
 	Score        float64 // on the validation part
 	Diverged     bool
 	Seconds      float64
-	Known        bool // read from the store, not run now
 }
 
 // Observer is told of progress, one call at a time.
@@ -38,6 +37,11 @@ func (p *progress) plan(count int) {
 // advance adds a part of a trial.
 func (p *progress) advance(part float64) {
 	p.update(func(s *Progress) { s.Done += part })
+}
+
+// skip takes back a planned trial that the store already holds.
+func (p *progress) skip() {
+	p.update(func(s *Progress) { s.Planned-- })
 }
 
 // end adds the rest of a trial and reports it.

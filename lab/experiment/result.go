@@ -17,6 +17,7 @@ type Report struct {
 	Data       DataSummary `json:"data"`
 	Model      string      `json:"model"`
 	Score      string      `json:"score"`       // accuracy or R²
+	Seeds      int         `json:"seeds"`       // repetitions of every method
 	TargetLoss *float64    `json:"target_loss"` // of epochs_to_target; null if no method has a finite loss
 	Results    []Result    `json:"results"`     // best test score first
 }

@@ -1,6 +1,8 @@
 package experiment
 
 import (
+	"encoding/json"
+	"fmt"
 	"math"
 	"slices"
 
@@ -8,10 +10,37 @@ import (
 )
 
 // Spread is the mean and the sample standard deviation over seeds. The
-// deviation of a single seed is 0.
+// deviation of a single seed is 0. What is not finite is null in JSON.
 type Spread struct {
-	Mean float64 `json:"mean"`
-	Std  float64 `json:"std"`
+	Mean float64
+	Std  float64
+}
+
+// Text writes the mean, with the deviation if there is more than one seed.
+func (s Spread) Text(seeds int) string {
+	if seeds == 1 {
+		return fmt.Sprintf("%.4f", s.Mean)
+	}
+	return fmt.Sprintf("%.4f ± %.4f", s.Mean, s.Std)
+}
+
+// spreadJSON is a Spread in JSON.
+type spreadJSON struct {
+	Mean number `json:"mean"`
+	Std  number `json:"std"`
+}
+
+// MarshalJSON writes {"mean": ..., "std": ...}.
+func (s Spread) MarshalJSON() ([]byte, error) {
+	return json.Marshal(spreadJSON{number(s.Mean), number(s.Std)})
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote; null becomes NaN.
+func (s *Spread) UnmarshalJSON(text []byte) error {
+	var read spreadJSON
+	err := json.Unmarshal(text, &read)
+	*s = Spread{float64(read.Mean), float64(read.Std)}
+	return err
 }
 
 func newSpread(values []float64) Spread {

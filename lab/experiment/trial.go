@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"time"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/gomlx/ml/model"
@@ -58,22 +59,17 @@ func (r *runner) trial(ctx context.Context, phase store.Phase, method string, ra
 		if err := json.Unmarshal(record.Summary, &known); err != nil {
 			return outcome{}, fmt.Errorf("reading trial %d from the store: %w", record.ID, err)
 		}
-		ended.Known = true
-		r.progress.end(1, ended.with(known))
+		r.progress.skip()
 		return outcome{summary: known}, nil
 	}
 	from, err := r.checkpoint(ctx, record.ID)
 	if err != nil {
 		return outcome{}, err
 	}
-	told := 0.0 // part of this trial that the progress has seen
+	told := newTeller(r, from)
 	result, err := driver.Train(ctx, r.backend, r.problem, r.config.trial(method, rate, seed), from, driver.Hooks{
-		Epoch: func(e driver.Epoch) error {
-			part := r.part(e)
-			r.progress.advance(part - told)
-			told = part
-			return r.writer.Append(ctx, record.ID, points(e)...)
-		},
+		Step:       told.step,
+		Epoch:      func(e driver.Epoch) error { return r.writer.Append(ctx, record.ID, points(e)...) },
 		Checkpoint: func(c driver.Checkpoint) error { return r.saveCheckpoint(ctx, record.ID, c) },
 	})
 	if err != nil {
@@ -88,7 +84,7 @@ func (r *runner) trial(ctx context.Context, phase store.Phase, method string, ra
 	if err := r.finish(ctx, record.ID, o.summary); err != nil {
 		return outcome{}, err
 	}
-	r.progress.end(1-told, ended.with(o.summary))
+	r.progress.end(1-told.part, ended.with(o.summary))
 	return o, nil
 }
 
@@ -108,16 +104,45 @@ func (e Ended) with(s summary) Ended {
 	return e
 }
 
-// part is the part of a trial that lies behind a measurement.
-func (r *runner) part(e driver.Epoch) float64 {
+// teller tells the progress about the steps of one trial, now and then.
+type teller struct {
+	runner *runner
+	steps  float64 // of the whole trial; 0 if only the time ends it
+	part   float64 // that the progress has seen
+	began  time.Time
+	last   time.Time
+	before time.Duration // training time of earlier processes
+}
+
+// tellInterval is the least time between two reports from one trial.
+const tellInterval = 100 * time.Millisecond
+
+func newTeller(r *runner, from *driver.Checkpoint) *teller {
+	t := &teller{runner: r, began: time.Now(), last: time.Now()}
+	perEpoch := (r.problem.Train.Count-1)/r.config.BatchSize + 1
+	t.steps = float64(r.config.Epochs) * float64(perEpoch)
+	if from != nil {
+		t.before = time.Duration(from.Seconds * float64(time.Second))
+	}
+	return t
+}
+
+func (t *teller) step(step int) {
+	now := time.Now()
+	if now.Sub(t.last) < tellInterval {
+		return
+	}
+	t.last = now
 	part := 0.0
-	if r.config.Epochs > 0 {
-		part = e.Epoch / float64(r.config.Epochs)
+	if t.steps > 0 {
+		part = float64(step) / t.steps
 	}
-	if r.config.Time > 0 {
-		part = max(part, e.Seconds/r.config.Time.Seconds())
+	if limit := t.runner.config.Time; limit > 0 {
+		part = max(part, (t.before+now.Sub(t.began)).Seconds()/limit.Seconds())
 	}
-	return min(part, 1)
+	part = min(part, 1)
+	t.runner.progress.advance(part - t.part)
+	t.part = part
 }
 
 // checkpoint reads a trial's checkpoint and drops what was recorded after it.

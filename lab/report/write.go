@@ -6,12 +6,11 @@ import (
 	"fmt"
 	"html/template"
 	"io"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"unicode/utf8"
 
+	"github.com/descentml/descent/internal/wholefile"
 	"github.com/descentml/descent/lab/plot"
 )
 
@@ -150,40 +149,19 @@ func paragraphs(text string) []string {
 	return emptyLine.Split(text, -1)
 }
 
-// WriteFile writes the page to a file. The file appears whole or not at all:
-// the page goes to a temporary file in the same folder, which then takes the
-// file's name. An existing file is replaced.
-func WriteFile(path string, p Page) (err error) {
-	temporary, err := os.CreateTemp(filepath.Dir(path), ".report-*.html")
+// WriteFile writes the page to a file. The file appears whole or not at all; an
+// existing file is replaced.
+func WriteFile(path string, p Page) error {
+	document, err := render(p)
 	if err != nil {
 		return fmt.Errorf("report %q: %w", p.Title, err)
 	}
-	defer func() {
-		if err != nil {
-			temporary.Close()
-			os.Remove(temporary.Name())
-		}
-	}()
-	if err := Write(temporary, p); err != nil {
+	err = wholefile.Write(path, func(w io.Writer) error {
+		_, err := w.Write(document)
 		return err
-	}
-	if err := settle(temporary, path); err != nil {
-		return fmt.Errorf("report %q: %w", p.Title, err)
+	})
+	if err != nil {
+		return fmt.Errorf("the report %w", err)
 	}
 	return nil
-}
-
-// settle makes a written temporary file readable for others and durable, and
-// gives it its name.
-func settle(temporary *os.File, path string) error {
-	if err := temporary.Chmod(0o644); err != nil {
-		return err
-	}
-	if err := temporary.Sync(); err != nil {
-		return err
-	}
-	if err := temporary.Close(); err != nil {
-		return err
-	}
-	return os.Rename(temporary.Name(), path)
 }

@@ -44,13 +44,16 @@ func Load(backend compute.Backend, dir string) (*Model, error) {
 		err = caught
 	}
 	if err != nil {
-		return nil, fmt.Errorf("the weights in %s cannot be read: the folder is incomplete or damaged: %w", dir, err)
+		return nil, fmt.Errorf("the weights in %s cannot be read: the folder is incomplete or damaged", dir)
 	}
 	dtype, err := driver.ParseDType(d.DType)
 	if err != nil {
 		return nil, err
 	}
-	m := &Model{Description: d, outputs: max(1, len(d.Encoder.Classes()))}
+	m := &Model{Description: d, outputs: 1}
+	if d.Encoder.Task() == data.Classification {
+		m.outputs = len(d.Encoder.Classes())
+	}
 	m.exec, err = gomodel.NewExec(backend, store, func(scope *gomodel.Scope, x *graph.Node) *graph.Node {
 		outputs := network.Logits(scope, graph.ConvertDType(x, dtype), m.outputs)
 		if d.Encoder.Task() == data.Classification {
@@ -65,7 +68,7 @@ func Load(backend compute.Backend, dir string) (*Model, error) {
 	// variable would be one that the folder lacks.
 	loaded := store.NumVariables()
 	if _, err := m.exec.Compile(shapes.Make(dtypes.Float32, 1, d.Encoder.Width())); err != nil {
-		return nil, fmt.Errorf("the weights in %s do not fit %s: %w", dir, d.Network, err)
+		return nil, fmt.Errorf("the weights in %s do not fit %s: they have other shapes", dir, d.Network)
 	}
 	if store.NumVariables() != loaded {
 		return nil, fmt.Errorf("the weights in %s do not fit %s: some are missing", dir, d.Network)

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	gomodel "github.com/gomlx/gomlx/ml/model"
@@ -46,6 +47,9 @@ type Description struct {
 // The folder appears as a whole or not at all.
 func Save(dir string, d Description, weights *gomodel.Store) error {
 	dir = filepath.Clean(dir)
+	if resolved, err := filepath.EvalSymlinks(dir); err == nil {
+		dir = resolved
+	}
 	if err := CheckTarget(dir); err != nil {
 		return err
 	}
@@ -57,31 +61,65 @@ func Save(dir string, d Description, weights *gomodel.Store) error {
 		return fmt.Errorf("saving the model: %w", err)
 	}
 	defer os.RemoveAll(building)
-	if err := errors.Join(saveWeights(building, weights), saveDescription(building, d), os.Chmod(building, 0o755)); err != nil {
-		return fmt.Errorf("saving the model in %s: %w", dir, err)
+	if err := saveWeights(building, weights); err != nil {
+		return fmt.Errorf("the weights cannot be saved in %s: %w", dir, plain(err))
 	}
-	if err := os.RemoveAll(dir); err != nil {
-		return fmt.Errorf("replacing the model in %s: %w", dir, err)
+	if err := saveDescription(building, d); err != nil {
+		return fmt.Errorf("the model cannot be saved in %s: %w", dir, err)
 	}
-	if err := os.Rename(building, dir); err != nil {
+	if err := os.Chmod(building, 0o755); err != nil {
+		return fmt.Errorf("the model cannot be saved in %s: %w", dir, err)
+	}
+	if err := replace(dir, building); err != nil {
 		return fmt.Errorf("saving the model: %w", err)
 	}
 	return nil
 }
 
-// CheckTarget says why Save would refuse a folder, or nil.
+// CheckTarget says why Save would refuse a folder, or nil: it replaces a folder
+// only if all that is in it is a saved model.
 func CheckTarget(dir string) error {
 	entries, err := os.ReadDir(dir)
 	switch {
-	case errors.Is(err, fs.ErrNotExist) || (err == nil && len(entries) == 0):
+	case errors.Is(err, fs.ErrNotExist):
 		return nil
 	case err != nil:
 		return fmt.Errorf("%s cannot hold a model: it is not a folder that can be read", dir)
 	}
-	if _, err := os.Stat(filepath.Join(dir, descriptionFile)); err != nil {
-		return fmt.Errorf("%s is a folder with other files: name a new folder for the model", dir)
+	for _, entry := range entries {
+		name := entry.Name()
+		ours := name == descriptionFile || strings.HasPrefix(name, "checkpoint-")
+		if !ours || !entry.Type().IsRegular() {
+			return fmt.Errorf("%s is a folder with other files (%s): name a new folder for the model", dir, name)
+		}
 	}
 	return nil
+}
+
+// replace gives the folder building the name dir. The model that was there goes
+// only once the new one has its place.
+func replace(dir, building string) error {
+	old := building + ".old"
+	err := os.Rename(dir, old)
+	if errors.Is(err, fs.ErrNotExist) {
+		return os.Rename(building, dir)
+	}
+	if err != nil {
+		return err
+	}
+	if err := os.Rename(building, dir); err != nil {
+		return errors.Join(err, os.Rename(old, dir))
+	}
+	return os.RemoveAll(old)
+}
+
+// plain is the system's error inside one of GoMLX's, if there is one: theirs
+// carry names of temporary files and stack traces.
+func plain(err error) error {
+	if path := (*fs.PathError)(nil); errors.As(err, &path) {
+		return path.Err
+	}
+	return err
 }
 
 // saveWeights writes the network's variables, without the optimizer's state.
