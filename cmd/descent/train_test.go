@@ -64,6 +64,28 @@ func TestPredictRegressionIsInTheTargetsUnits(t *testing.T) {
 	}
 }
 
+func TestLIBSVM(t *testing.T) {
+	var table strings.Builder
+	for i := range 150 {
+		label, first := "-1", 1+i%3
+		if i%2 == 0 {
+			label, first = "+1", 4+i%3
+		}
+		table.WriteString(label + " " + strconv.Itoa(first) + ":1.5 9:" + strconv.Itoa(i%7) + "\n")
+	}
+	data := write(t, "sparse.libsvm", table.String())
+	dir, folder := t.TempDir(), filepath.Join(t.TempDir(), "sparse.model")
+	report := compared(t, succeed(t, "compare", "--store", dir, "--data", data, "--model", "linear", "--methods", "sgd,adam", "--seeds", "1", "--json").stdout)
+	if report.Data.Features != 9 || report.Data.Classes != 2 || report.Results[0].TestScore.Mean < 0.95 {
+		t.Errorf("report %+v: want 9 features, 2 classes and a separable problem solved", report)
+	}
+	succeed(t, "train", "--store", dir, "--data", data, "--model", "linear", "--method", "adam", "--lr", "0.1", "--save", folder)
+	lines := parseCSV(t, succeed(t, "predict", "--model", folder, "--data", write(t, "new.libsvm", "0 2:1.5 9:3\n0 5:1.5\n")).stdout)
+	if len(lines) != 3 || lines[1][0] != "-1" || lines[2][0] != "1" {
+		t.Errorf("predictions %v, want -1 and 1", lines)
+	}
+}
+
 func TestPredictRefusesWhatDoesNotFit(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "churn.model")
 	succeed(t, "train", "--store", t.TempDir(), "--data", write(t, "churn.csv", churn(60)), "--target", "churned",
