@@ -1,0 +1,141 @@
+// Command peers times the same work in Descent and beside its peers, in one
+// run: GoMLX on Descent's backend, GoMLX on its own go backend, with and
+// without GOEXPERIMENT=simd, and PyTorch through Debian's python3-torch.
+//
+// Every side is a process of its own that is asked for one piece of work at a
+// time, in turn with the others, over several rounds; the table shows medians
+// and ratios to PyTorch. Peers that are not installed are left out, with a
+// word on standard error.
+//
+//	go run ./bench/peers
+//	go run ./bench/peers -work 'step' -rounds 9 -json
+package main
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"text/tabwriter"
+)
+
+func main() {
+	child := flag.Bool("child", false, "answer the parent process (internal)")
+	rounds := flag.Int("rounds", 5, "how often each piece of work is timed on each side")
+	only := flag.String("work", "", "regular expression of the work to do")
+	asJSON := flag.Bool("json", false, "print JSON")
+	flag.Parse()
+	if err := run(*child, *rounds, *only, *asJSON); err != nil {
+		fmt.Fprintln(os.Stderr, "peers:", err)
+		os.Exit(1)
+	}
+}
+
+func run(child bool, rounds int, only string, asJSON bool) error {
+	if child {
+		return answer(os.Stdin, os.Stdout)
+	}
+	pattern, err := regexp.Compile(only)
+	if err != nil {
+		return err
+	}
+	var selected []string
+	for _, w := range works() {
+		if pattern.MatchString(w.name) {
+			selected = append(selected, w.name)
+		}
+	}
+	folder, err := os.MkdirTemp("", "peers")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(folder)
+	sides, err := prepare(folder)
+	if err != nil {
+		return err
+	}
+	results, err := compete(sides, selected, rounds)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return json.NewEncoder(os.Stdout).Encode(results)
+	}
+	return print(sides, results)
+}
+
+// result is one piece of work: per side, the median time in microseconds and
+// the peak memory of a process that does nothing else, in MiB.
+type result struct {
+	Work         string             `json:"work"`
+	Microseconds map[string]float64 `json:"microseconds"`
+	Memory       map[string]float64 `json:"peak_mib"`
+}
+
+// compete asks every side for every piece of work in turn.
+func compete(sides []*side, works []string, rounds int) ([]result, error) {
+	times := map[string]map[string][]float64{}
+	for round := range rounds {
+		for _, work := range works {
+			for _, s := range sides {
+				fmt.Fprintf(os.Stderr, "\rround %d of %d: %-40s %-12s", round+1, rounds, work, s.name)
+				t, err := s.time(work)
+				if err != nil {
+					return nil, err
+				}
+				if times[work] == nil {
+					times[work] = map[string][]float64{}
+				}
+				times[work][s.name] = append(times[work][s.name], t)
+			}
+		}
+	}
+	var results []result
+	for _, work := range works {
+		r := result{work, map[string]float64{}, map[string]float64{}}
+		for _, s := range sides {
+			list := times[work][s.name]
+			slices.Sort(list)
+			r.Microseconds[s.name] = list[len(list)/2]
+			memory, err := s.memory(work)
+			if err != nil {
+				return nil, err
+			}
+			r.Memory[s.name] = memory
+		}
+		results = append(results, r)
+	}
+	fmt.Fprintln(os.Stderr)
+	return results, nil
+}
+
+func print(sides []*side, results []result) error {
+	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprint(table, "work\t")
+	for _, s := range sides {
+		fmt.Fprintf(table, "%s µs\t", s.name)
+	}
+	for _, s := range sides[1:] {
+		fmt.Fprintf(table, "descent/%s\t", s.name)
+	}
+	for _, s := range sides {
+		fmt.Fprintf(table, "%s MiB\t", s.name)
+	}
+	fmt.Fprintln(table)
+	for _, r := range results {
+		fmt.Fprintf(table, "%s\t", r.Work)
+		for _, s := range sides {
+			fmt.Fprintf(table, "%.1f\t", r.Microseconds[s.name])
+		}
+		for _, s := range sides[1:] {
+			fmt.Fprintf(table, "%.2f\t", r.Microseconds[sides[0].name]/r.Microseconds[s.name])
+		}
+		for _, s := range sides {
+			fmt.Fprintf(table, "%.0f\t", r.Memory[s.name])
+		}
+		fmt.Fprintln(table)
+	}
+	return table.Flush()
+}

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"bufio"
+	_ "embed" // for the peer's script
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+//go:embed torch_side.py
+var torchScript string
+
+// side is a competitor: a command that reads the name of a piece of work per
+// line and answers with its median time in microseconds.
+type side struct {
+	name    string
+	command []string
+	env     []string
+
+	process *exec.Cmd
+	in      io.WriteCloser
+	out     *bufio.Reader
+}
+
+// prepare builds the Go sides and looks for PyTorch. Descent comes first.
+func prepare(folder string) ([]*side, error) {
+	plain := filepath.Join(folder, "plain")
+	if err := build(plain); err != nil {
+		return nil, err
+	}
+	sides := []*side{
+		{name: "descent", command: []string{plain, "-child"}, env: []string{"GOMLX_BACKEND=descent"}},
+	}
+	script := filepath.Join(folder, "torch_side.py")
+	if err := os.WriteFile(script, []byte(torchScript), 0o644); err != nil {
+		return nil, err
+	}
+	const python = "/usr/bin/python3"
+	if exec.Command(python, "-c", "import torch").Run() == nil {
+		sides = append(sides, &side{name: "torch", command: []string{python, script}, env: []string{"OMP_NUM_THREADS=2"}})
+	} else {
+		fmt.Fprintln(os.Stderr, "PyTorch is left out: install Debian's python3-torch")
+	}
+	sides = append(sides, &side{name: "go", command: []string{plain, "-child"}, env: []string{"GOMLX_BACKEND=go"}})
+	simd := filepath.Join(folder, "simd")
+	if err := build(simd, "GOEXPERIMENT=simd"); err == nil {
+		sides = append(sides, &side{name: "go-simd", command: []string{simd, "-child"}, env: []string{"GOMLX_BACKEND=go"}})
+	} else {
+		fmt.Fprintln(os.Stderr, "GOEXPERIMENT=simd is left out:", err)
+	}
+	return sides, nil
+}
+
+func build(output string, env ...string) error {
+	command := exec.Command("go", "build", "-o", output, "github.com/descentml/descent/bench/peers")
+	command.Env = append(os.Environ(), env...)
+	if text, err := command.CombinedOutput(); err != nil {
+		return fmt.Errorf("building: %w: %s", err, text)
+	}
+	return nil
+}
+
+// start begins a process of the side.
+func (s *side) start() error {
+	s.process = exec.Command(s.command[0], s.command[1:]...)
+	s.process.Env = append(os.Environ(), s.env...)
+	s.process.Stderr = os.Stderr
+	var err error
+	if s.in, err = s.process.StdinPipe(); err != nil {
+		return err
+	}
+	out, err := s.process.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	s.out = bufio.NewReader(out)
+	return s.process.Start()
+}
+
+// stop ends the side's process and returns its peak memory in MiB.
+func (s *side) stop() (float64, error) {
+	if err := s.in.Close(); err != nil {
+		return 0, err
+	}
+	err := s.process.Wait()
+	usage, ok := s.process.ProcessState.SysUsage().(*syscall.Rusage)
+	s.process = nil
+	if err != nil || !ok {
+		return 0, fmt.Errorf("side %s: %w", s.name, err)
+	}
+	return float64(usage.Maxrss) / 1024, nil
+}
+
+// time asks for one piece of work.
+func (s *side) time(work string) (float64, error) {
+	if s.process == nil {
+		if err := s.start(); err != nil {
+			return 0, fmt.Errorf("side %s: %w", s.name, err)
+		}
+	}
+	if _, err := fmt.Fprintln(s.in, work); err != nil {
+		return 0, fmt.Errorf("side %s: %w", s.name, err)
+	}
+	line, err := s.out.ReadString('\n')
+	if err != nil {
+		return 0, fmt.Errorf("side %s: %s: no answer: %w", s.name, work, err)
+	}
+	var microseconds float64
+	if _, err := fmt.Sscan(line, &microseconds); err != nil {
+		return 0, fmt.Errorf("side %s: %s: %s", s.name, work, strings.TrimSpace(line))
+	}
+	return microseconds, nil
+}
+
+// memory is the peak memory of a fresh process that does one piece of work.
+func (s *side) memory(work string) (float64, error) {
+	if s.process != nil {
+		if _, err := s.stop(); err != nil {
+			return 0, err
+		}
+	}
+	if _, err := s.time(work); err != nil {
+		return 0, err
+	}
+	return s.stop()
+}
+
+// measuring is how long one piece of work is repeated for one answer.
+const measuring = 300 * time.Millisecond
+
+// answer is the child: it reads names of work and writes their times.
+func answer(in io.Reader, out io.Writer) error {
+	prepared := map[string]func() error{}
+	all := works()
+	lines := bufio.NewScanner(in)
+	for lines.Scan() {
+		name := lines.Text()
+		do, ok := prepared[name]
+		if !ok {
+			w, found := find(all, name)
+			if !found {
+				return fmt.Errorf("unknown work %q", name)
+			}
+			var err error
+			if do, err = w.prepare(); err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+			prepared[name] = do
+			for range 3 { // compile and warm up
+				if err := do(); err != nil {
+					return fmt.Errorf("%s: %w", name, err)
+				}
+			}
+		}
+		median, err := repeat(do)
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		fmt.Fprintln(out, median)
+	}
+	return lines.Err()
+}
