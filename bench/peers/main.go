@@ -1,3 +1,5 @@
+//go:build unix
+
 // Command peers times the same work in Descent and beside its peers, in one
 // run: GoMLX on Descent's backend, GoMLX on its own go backend, with and
 // without GOEXPERIMENT=simd, and PyTorch through Debian's python3-torch.

@@ -42,6 +42,10 @@ func newBar(w io.Writer) (experiment.Observer, func()) {
 	return observe, func() { _ = bar.Clear() }
 }
 
+// estimateFrom is the part of the work from which on the time of the rest is
+// estimated; before, most of the time went into getting started.
+const estimateFrom = 0.02
+
 // quietTime is how long newLines is silent at most while trainings run.
 const quietTime = 10 * time.Second
 
@@ -53,7 +57,7 @@ func newLines(w io.Writer, now func() time.Time) experiment.Observer {
 	ended := 0
 	return func(p experiment.Progress) {
 		left := ""
-		if p.Done > 0 && p.Done < p.Planned {
+		if p.Done > estimateFrom*p.Planned && p.Done < p.Planned {
 			each := now().Sub(start).Seconds() / p.Done
 			left = fmt.Sprintf(", about %v left", time.Duration((p.Planned-p.Done)*each*float64(time.Second)).Round(time.Second))
 		}

@@ -10,11 +10,12 @@ import (
 
 	_ "github.com/gomlx/compute/gobackend" // the backend "go"
 
+	"github.com/descentml/descent/backend"
 	"github.com/descentml/descent/lab/store"
 )
 
 // defaultBackend serves where neither GOMLX_BACKEND nor --backend chooses.
-const defaultBackend = "go"
+const defaultBackend = backend.Name
 
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
@@ -72,22 +73,22 @@ func openStore(dir string) (*store.Store, error) {
 
 // addBackend adds the flag that chooses GoMLX's backend.
 func addBackend(c *cobra.Command, name *string) {
-	c.Flags().StringVar(name, "backend", "", `GoMLX backend, such as go (default $GOMLX_BACKEND, else "`+defaultBackend+`")`)
+	c.Flags().StringVar(name, "backend", "", `GoMLX backend: descent, go, or xla:cuda in builds with -tags xla (default $GOMLX_BACKEND, else "`+defaultBackend+`")`)
 }
 
 // newBackend makes the backend of the flag, else GoMLX's choice.
-func newBackend(name string) (backend compute.Backend, err error) {
+func newBackend(name string) (made compute.Backend, err error) {
 	compute.DefaultConfig = defaultBackend
 	// GoMLX panics on a name that it does not know.
 	caught := exceptions.TryCatch[error](func() {
 		if name != "" {
-			backend, err = compute.NewWithConfig(name)
+			made, err = compute.NewWithConfig(name)
 		} else {
-			backend, err = compute.New()
+			made, err = compute.New()
 		}
 	})
 	if err = errors.Join(err, caught); err != nil {
 		return nil, fmt.Errorf("cannot use the backend: %w", err)
 	}
-	return backend, nil
+	return made, nil
 }
