@@ -19,7 +19,7 @@ func TestDumpShowsThePasses(t *testing.T) {
 		t.Fatal(err)
 	}
 	exec := graph.MustNewExec(b, func(x *graph.Node) *graph.Node { return graph.Tanh(graph.AddScalar(graph.Exp(x), 1)) })
-	if _, err := exec.Exec([]float32{1, 2, 3}); err != nil {
+	if _, err := exec.Call([]float32{1, 2, 3}); err != nil {
 		t.Fatal(err)
 	}
 	b.Finalize()

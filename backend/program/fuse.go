@@ -15,7 +15,6 @@ type group struct {
 	size      int
 	columns   int  // 0 if any number will do
 	wholeRows bool // rows must not be cut
-	emitted   bool
 }
 
 // A member of a group is computed for each element or for each row.
