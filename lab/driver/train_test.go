@@ -10,9 +10,9 @@ import (
 	"testing"
 	"time"
 
+	_ "github.com/descentml/descent/backend"
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
-	_ "github.com/gomlx/compute/gobackend"
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"github.com/descentml/descent/data"
@@ -20,7 +20,7 @@ import (
 )
 
 func newBackend() compute.Backend {
-	backend, err := compute.NewWithConfig("go")
+	backend, err := compute.New()
 	if err != nil {
 		panic(err)
 	}

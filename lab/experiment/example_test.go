@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"os"
 
+	_ "github.com/descentml/descent/backend"
 	"github.com/gomlx/compute"
-	_ "github.com/gomlx/compute/gobackend"
 
 	"github.com/descentml/descent/lab/experiment"
 	"github.com/descentml/descent/lab/store"

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	_ "github.com/descentml/descent/backend"
 	"github.com/gomlx/compute"
-	_ "github.com/gomlx/compute/gobackend"
 	gomodel "github.com/gomlx/gomlx/ml/model"
 
 	"github.com/descentml/descent/data"
