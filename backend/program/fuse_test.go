@@ -161,19 +161,6 @@ func TestNothingIsFusedAcrossItsOwnResult(t *testing.T) {
 	expect(t, run(t, g.compile(), tensor.Tensor{Shape: matrix(2, 2), Flat: []float32{1, 2, 3, 4}})[0], -8, -12, -18, -26)
 }
 
-// TestRunsOfSmallProgramsDoNotAllocate after the first.
-func TestRunsOfSmallProgramsDoNotAllocate(t *testing.T) {
-	g := newGraph(t)
-	x := g.AddParameter("x", matrix(8, 4))
-	g.Outputs = []ir.Value{g.softmax(x), g.add(compute.OpTypeReduceSum, ir.Axes{Axes: []int{0, 1}}, x)}
-	p := g.compile()
-	arguments := []tensor.Tensor{randomMatrix(8, 4)}
-	results := run(t, p, arguments...)
-	if n := testing.AllocsPerRun(100, func() { _ = p.Run(nil, arguments, results) }); n >= 1 {
-		t.Errorf("%g allocations a run, want none", n)
-	}
-}
-
 // TestLayerNormIsOneComputation with a gain that has an axis of size 1.
 func TestLayerNormIsOneComputation(t *testing.T) {
 	g := newGraph(t)
