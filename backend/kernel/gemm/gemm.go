@@ -24,7 +24,8 @@ type Parallel func(tasks int, run func(task int))
 
 // Options are the settings of a product that most callers leave zero.
 type Options struct {
-	// Parallel spreads the work; nil means the calling goroutine alone.
+	// Parallel spreads the work; nil means the calling goroutine alone. (Keep a
+	// method value such as pool.Run in a variable: making one allocates.)
 	Parallel Parallel
 	// Batch asks for several products of one shape; zero means one.
 	Batch Batch
