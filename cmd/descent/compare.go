@@ -42,12 +42,8 @@ weights and see the same batches.`,
 	flags.IntVar(&f.config.Seeds, "seeds", f.config.Seeds, "repetitions of every method, with seeds SEED, SEED+1, ...")
 	flags.Float64Var(&f.targetLoss, "target-loss", 0, "train loss that epochs are counted to (default: the loss that half of the methods reach)")
 	complete(c, "methods", true, methodNames)
-	c.RunE = func(c *cobra.Command, _ []string) error { return runCommand(c, &f, kindCompare, compare) }
+	c.RunE = func(c *cobra.Command, _ []string) error { return runCommand(c, &f, kindCompare, experiment.Compare) }
 	return c
-}
-
-func compare(ctx context.Context, s experiment.Setting, w *store.Writer, config *experiment.Config, loaded *experiment.Loaded) (*experiment.Report, error) {
-	return experiment.Compare(ctx, s, w, config, loaded)
 }
 
 // work is what a kind of run does between being created and being finished.

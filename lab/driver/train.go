@@ -148,14 +148,15 @@ func (t Trial) Check(p *Problem) error {
 	if _, err := firstorder.New(t.Method); err != nil {
 		return err
 	}
-	_, err := t.schedule(t.stepsPerEpoch(p))
+	_, err := t.schedule(t.StepsPerEpoch(p))
 	return err
 }
 
 // maxEpochs keeps the number of steps far from overflow.
 const maxEpochs = 1_000_000
 
-func (t Trial) stepsPerEpoch(p *Problem) int { return (p.Train.Count-1)/t.BatchSize + 1 }
+// StepsPerEpoch is the number of batches in one pass over the training part.
+func (t Trial) StepsPerEpoch(p *Problem) int { return (p.Train.Count-1)/t.BatchSize + 1 }
 
 // schedule makes the trial's schedule. Without a number of epochs the length of
 // the run is not known to it.
@@ -175,7 +176,7 @@ func newSession(backend compute.Backend, p *Problem, t Trial, from *Checkpoint, 
 	if err != nil {
 		return nil, err
 	}
-	s := &session{problem: p, trial: t, hooks: hooks, epochOfOrder: -1, stepsPerEpoch: t.stepsPerEpoch(p)}
+	s := &session{problem: p, trial: t, hooks: hooks, epochOfOrder: -1, stepsPerEpoch: t.StepsPerEpoch(p)}
 	if s.schedule, err = t.schedule(s.stepsPerEpoch); err != nil {
 		return nil, err
 	}

@@ -119,8 +119,8 @@ const tellInterval = 100 * time.Millisecond
 
 func newTeller(r *runner, from *driver.Checkpoint) *teller {
 	t := &teller{runner: r, began: time.Now(), last: time.Now()}
-	perEpoch := (r.problem.Train.Count-1)/r.config.BatchSize + 1
-	t.steps = float64(r.config.Epochs) * float64(perEpoch)
+	trial := driver.Trial{BatchSize: r.config.BatchSize}
+	t.steps = float64(r.config.Epochs) * float64(trial.StepsPerEpoch(r.problem))
 	if from != nil {
 		t.before = time.Duration(from.Seconds * float64(time.Second))
 	}
