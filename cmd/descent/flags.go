@@ -16,7 +16,7 @@ import (
 
 	"github.com/descentml/descent/data"
 	"github.com/descentml/descent/lab/experiment"
-	"github.com/descentml/descent/method/firstorder"
+	"github.com/descentml/descent/method"
 	"github.com/descentml/descent/method/schedule"
 )
 
@@ -127,7 +127,7 @@ func complete(c *cobra.Command, flag string, fixed bool, values func() []string)
 
 func methodNames() []string {
 	var names []string
-	for _, m := range firstorder.Methods() {
+	for _, m := range method.Methods() {
 		names = append(names, m.Name)
 	}
 	return names

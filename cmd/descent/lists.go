@@ -9,7 +9,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/descentml/descent/data"
-	"github.com/descentml/descent/method/firstorder"
+	"github.com/descentml/descent/method"
+	"github.com/descentml/descent/method/spec"
 	"github.com/descentml/descent/model"
 )
 
@@ -42,9 +43,9 @@ func printJSON(w io.Writer, value any) error {
 }
 
 func newMethods() *cobra.Command {
-	return newList("methods", "List the training methods", firstorder.Methods,
+	return newList("methods", "List the training methods", method.Methods,
 		[]string{"method", "usual rate", "what it is"},
-		func(m firstorder.Method) []string {
+		func(m spec.Method) []string {
 			return []string{m.Name, fmt.Sprintf("%g", m.DefaultLearningRate), m.Summary}
 		}, 1)
 }

@@ -15,7 +15,8 @@ type Checkpoint struct {
 	Step        int
 	Seconds     float64 // training time so far
 	InitialLoss float64 // of the untrained network, for the test of divergence
-	Variables   []byte  // weights, optimizer state and random state
+	Counts      Counts
+	Variables   []byte // weights, optimizer state and random state
 }
 
 // savedVariable precedes each tensor in the encoded form.

@@ -12,9 +12,10 @@ import (
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
-	"github.com/gomlx/gomlx/ml/train/optimizer"
 
 	"github.com/descentml/descent/data"
+	"github.com/descentml/descent/method"
+	"github.com/descentml/descent/method/stepper"
 )
 
 // evaluationBatch is the number of examples that one evaluation call takes.
@@ -24,7 +25,7 @@ const evaluationBatch = 256
 type network struct {
 	problem  *Problem
 	store    *model.Store
-	step     *model.Exec
+	stepper  stepper.Stepper
 	evaluate *model.Exec
 
 	features []float32 // buffers of one batch, reused
@@ -34,39 +35,32 @@ type network struct {
 }
 
 // newNetwork builds the model of a problem over the given store, whose
-// variables (after a checkpoint) are kept, with initial weights from seed.
-func newNetwork(backend compute.Backend, p *Problem, store *model.Store, method optimizer.Interface, seed uint64) (*network, error) {
+// variables (after a checkpoint) are kept, with initial weights from the
+// trial's seed, to be trained by the method.
+func newNetwork(backend compute.Backend, p *Problem, store *model.Store, method *method.Builder, t Trial) (*network, error) {
 	if store.GetVariable(model.JoinPath("/", model.RNGStateVariableName)) == nil {
-		if err := store.SetRNGStateFromSeed(int64(seed)); err != nil {
+		if err := store.SetRNGStateFromSeed(int64(t.Seed)); err != nil {
 			return nil, fmt.Errorf("seeding the weights: %w", err)
 		}
 	}
 	n := &network{problem: p, store: store}
+	m := stepper.Model{
+		Backend: backend, Store: store, DType: p.DType, Loss: p.loss(),
+		Outputs: func(scope *model.Scope, x *graph.Node) *graph.Node {
+			return p.Network.Logits(scope, x, p.Outputs)
+		},
+		StepsPerEpoch: t.StepsPerEpoch(p), Steps: t.Epochs * t.StepsPerEpoch(p),
+	}
 	var err error
-	n.step, err = model.NewExec(backend, store, func(scope *model.Scope, x, y *graph.Node) *graph.Node {
-		g := x.Graph()
-		store.SetTraining(g, true)
-		loss := p.loss()(n.cast(y), p.Network.Logits(scope, n.cast(x), p.Outputs))
-		method.UpdateGraph(scope, g, loss)
-		return loss
-	})
-	if err != nil {
+	if n.stepper, err = method.Stepper(m); err != nil {
 		return nil, err
 	}
 	n.evaluate, err = model.NewExec(backend, store, func(scope *model.Scope, x, y *graph.Node) (loss, score *graph.Node) {
-		y = n.cast(y)
-		outputs := p.Network.Logits(scope, n.cast(x), p.Outputs)
-		return p.loss()(y, outputs), p.scoreTerm(y, outputs)
+		y = m.Cast(y)
+		outputs := m.Outputs(scope, m.Cast(x))
+		return m.Loss(y, outputs), p.scoreTerm(y, outputs)
 	})
 	return n, err
-}
-
-// cast brings float inputs to the type that the problem computes in.
-func (n *network) cast(x *graph.Node) *graph.Node {
-	if x.DType().IsFloat() && x.DType() != n.problem.DType {
-		return graph.ConvertDType(x, n.problem.DType)
-	}
-	return x
 }
 
 // scoreTerm is the sum over a batch of what the score is made of: correct
@@ -93,7 +87,7 @@ func (n *network) compile(batchSize int) error {
 			continue
 		}
 		x, y := shapes.Make(dtypes.Float32, size, n.problem.Width), shapes.Make(label, size, 1)
-		if _, err := n.step.Compile(x, y); err != nil {
+		if err := n.stepper.Compile(x, y); err != nil {
 			return err
 		}
 	}
@@ -124,22 +118,23 @@ func gather[T any](buffer, values []T, rows []int) []T {
 	return buffer
 }
 
-// call runs an executor on one batch and returns its scalar results.
-func (n *network) call(exec *model.Exec, e *Examples, rows []int) ([]float64, error) {
+// advance takes one training step on the given examples.
+func (n *network) advance(rate float64, e *Examples, rows []int) (stepper.Step, error) {
 	x, y := n.batch(e, rows)
-	outputs, err := exec.Exec(x, y)
+	step, err := n.stepper.Step(rate, x, y)
+	return step, errors.Join(err, finalize(x, y))
+}
+
+// evaluated is the mean loss of a batch and the sum that its score is made of.
+func (n *network) evaluated(e *Examples, rows []int) (loss, score float64, err error) {
+	x, y := n.batch(e, rows)
+	outputs, err := n.evaluate.Exec(x, y)
 	if err != nil {
-		return nil, err
+		return 0, 0, err
 	}
-	values := make([]float64, len(outputs))
-	for i, output := range outputs {
-		if n.problem.DType == dtypes.Float64 {
-			values[i] = tensors.ToScalar[float64](output)
-		} else {
-			values[i] = float64(tensors.ToScalar[float32](output))
-		}
-	}
-	return values, finalize(append(outputs, x, y)...)
+	loss, lossErr := stepper.Scalar(outputs[0])
+	score, scoreErr := stepper.Scalar(outputs[1])
+	return loss, score, errors.Join(lossErr, scoreErr, finalize(x, y))
 }
 
 func finalize(list ...*tensors.Tensor) error {
@@ -165,12 +160,12 @@ func (n *network) measure(ctx context.Context, e *Examples, examples []int) (Mea
 		if err := ctx.Err(); err != nil {
 			return Measure{}, err
 		}
-		values, err := n.call(n.evaluate, e, rows)
+		meanLoss, part, err := n.evaluated(e, rows)
 		if err != nil {
 			return Measure{}, err
 		}
-		loss += values[0] * float64(len(rows))
-		score += values[1]
+		loss += meanLoss * float64(len(rows))
+		score += part
 	}
 	count := float64(len(examples))
 	m := Measure{Loss: loss / count, Score: score / count}

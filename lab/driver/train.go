@@ -12,13 +12,14 @@ import (
 	"github.com/gomlx/gomlx/support/exceptions"
 
 	"github.com/descentml/descent/data"
-	"github.com/descentml/descent/method/firstorder"
+	"github.com/descentml/descent/method"
 	"github.com/descentml/descent/method/schedule"
+	"github.com/descentml/descent/method/stepper"
 )
 
 // Trial is one training run: everything that decides its numbers, next to the problem.
 type Trial struct {
-	Method       string        // specification for firstorder.New
+	Method       string        // specification for method.New
 	LearningRate float64       // base rate
 	Schedule     string        // specification for schedule.New; "" is constant
 	Seed         uint64        // of initial weights and batches
@@ -43,12 +44,33 @@ type Epoch struct {
 	LearningRate float64 // of the last step
 	TrainLoss    float64 // over the training part, or 10,000 random examples of a larger one
 	Validation   Measure
+	Counts
+}
+
+// Counts are what a training has used so far.
+type Counts struct {
+	// Gradients counts the gradients of the loss, Evaluations all evaluations
+	// of the model in training steps, with and without a gradient.
+	Gradients, Evaluations int
+	// Separated is the number of steps after which the weights had every
+	// training example on the right side for the first time, for methods that
+	// look at all of them; 0 if that has not been seen.
+	Separated int
+}
+
+// add counts one more step, the one after the given number of steps.
+func (c *Counts) add(before int, taken stepper.Step) {
+	c.Gradients += taken.Gradients
+	c.Evaluations += taken.Evaluations
+	if taken.Wrong == 0 && c.Separated == 0 {
+		c.Separated = before
+	}
 }
 
 // Hooks receive what happens during a trial; nil ones are skipped. An error
 // from a hook ends the trial with that error.
 type Hooks struct {
-	Step       func(step int) // after every step
+	Step       func(step int, taken stepper.Step) // after every step, with the number of steps so far
 	Epoch      func(Epoch) error
 	Checkpoint func(Checkpoint) error
 }
@@ -90,7 +112,7 @@ type session struct {
 	trained       time.Duration
 	saved         time.Duration // value of trained at the last checkpoint
 	initialLoss   float64
-	rate          float64
+	counts        Counts
 	diverged      bool
 	last          Epoch
 	order         []int // of the present epoch
@@ -145,7 +167,7 @@ func (t Trial) Check(p *Problem) error {
 	case p.Train.Count == 0 || p.Validation.Count == 0 || p.Test.Count == 0:
 		return errors.New("the training, validation or test part is empty")
 	}
-	if _, err := firstorder.New(t.Method); err != nil {
+	if _, err := method.New(t.Method); err != nil {
 		return err
 	}
 	_, err := t.schedule(t.StepsPerEpoch(p))
@@ -156,7 +178,15 @@ func (t Trial) Check(p *Problem) error {
 const maxEpochs = 1_000_000
 
 // StepsPerEpoch is the number of batches in one pass over the training part.
-func (t Trial) StepsPerEpoch(p *Problem) int { return (p.Train.Count-1)/t.BatchSize + 1 }
+func (t Trial) StepsPerEpoch(p *Problem) int { return (p.Train.Count-1)/t.batchSize(p) + 1 }
+
+// batchSize is the number of examples that a step takes.
+func (t Trial) batchSize(p *Problem) int {
+	if b, err := method.New(t.Method); err == nil && b.Method.FullBatch {
+		return p.Train.Count
+	}
+	return min(t.BatchSize, p.Train.Count)
+}
 
 // schedule makes the trial's schedule. Without a number of epochs the length of
 // the run is not known to it.
@@ -172,7 +202,7 @@ func newSession(backend compute.Backend, p *Problem, t Trial, from *Checkpoint, 
 	if err := t.Check(p); err != nil {
 		return nil, err
 	}
-	method, err := firstorder.New(t.Method)
+	builder, err := method.New(t.Method)
 	if err != nil {
 		return nil, err
 	}
@@ -185,15 +215,14 @@ func newSession(backend compute.Backend, p *Problem, t Trial, from *Checkpoint, 
 		if store, err = decodeVariables(from.Variables); err != nil {
 			return nil, err
 		}
-		s.step, s.initialLoss = from.Step, from.InitialLoss
+		s.step, s.initialLoss, s.counts = from.Step, from.InitialLoss, from.Counts
 		s.trained = time.Duration(from.Seconds * float64(time.Second))
 		s.saved = s.trained
 	}
-	s.rate = math.NaN() // not set yet
-	if s.network, err = newNetwork(backend, p, store, method, t.Seed); err != nil {
+	if s.network, err = newNetwork(backend, p, store, builder, t); err != nil {
 		return nil, err
 	}
-	return s, s.network.compile(t.BatchSize)
+	return s, s.network.compile(t.batchSize(p))
 }
 
 func (s *session) finished() bool {
@@ -208,25 +237,21 @@ func (s *session) advance() error {
 		s.order = data.EpochOrder(s.problem.Train.Count, s.trial.Seed, epoch)
 		s.epochOfOrder = epoch
 	}
-	if rate := s.rateAt(s.step); rate != s.rate {
-		if err := schedule.Set(s.network.store, s.problem.DType, rate); err != nil {
-			return err
-		}
-		s.rate = rate
-	}
-	first := s.step % s.stepsPerEpoch * s.trial.BatchSize
-	rows := s.order[first:min(first+s.trial.BatchSize, len(s.order))]
+	size := s.trial.batchSize(s.problem)
+	first := s.step % s.stepsPerEpoch * size
+	rows := s.order[first:min(first+size, len(s.order))]
 	start := time.Now()
-	values, err := s.network.call(s.network.step, &s.problem.Train, rows)
+	step, err := s.network.advance(s.rateAt(s.step), &s.problem.Train, rows)
 	s.trained += time.Since(start)
-	s.step++
 	if err != nil {
 		return err
 	}
+	s.counts.add(s.step, step)
+	s.step++
 	if s.hooks.Step != nil {
-		s.hooks.Step(s.step)
+		s.hooks.Step(s.step, step)
 	}
-	s.diverged = !isFinite(values[0])
+	s.diverged = !isFinite(step.Loss)
 	return nil
 }
 
@@ -250,7 +275,7 @@ func (s *session) measure(ctx context.Context) error {
 	}
 	s.last = Epoch{
 		Epoch: float64(s.step) / float64(s.stepsPerEpoch), Step: s.step, Seconds: s.trained.Seconds(),
-		LearningRate: s.rateAt(max(s.step-1, 0)), TrainLoss: train.Loss, Validation: validation,
+		LearningRate: s.rateAt(max(s.step-1, 0)), TrainLoss: train.Loss, Validation: validation, Counts: s.counts,
 	}
 	if s.hooks.Epoch == nil {
 		return nil
@@ -276,7 +301,7 @@ func (s *session) checkpoint() error {
 	if err != nil {
 		return err
 	}
-	return s.hooks.Checkpoint(Checkpoint{Step: s.step, Seconds: s.trained.Seconds(), InitialLoss: s.initialLoss, Variables: variables})
+	return s.hooks.Checkpoint(Checkpoint{Step: s.step, Seconds: s.trained.Seconds(), InitialLoss: s.initialLoss, Counts: s.counts, Variables: variables})
 }
 
 func isFinite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }

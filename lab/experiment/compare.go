@@ -11,7 +11,7 @@ import (
 
 	"github.com/descentml/descent/data"
 	"github.com/descentml/descent/lab/store"
-	"github.com/descentml/descent/method/firstorder"
+	"github.com/descentml/descent/method"
 )
 
 // Setting is what a run works with besides its configuration.
@@ -113,14 +113,14 @@ func scoreError(task data.Task, count int) func(score float64) float64 {
 }
 
 // usualRate is the default learning rate of a method's specification.
-func usualRate(method string) float64 {
-	name, _, _ := strings.Cut(method, ":")
-	for _, m := range firstorder.Methods() {
+func usualRate(specification string) float64 {
+	name, _, _ := strings.Cut(specification, ":")
+	for _, m := range method.Methods() {
 		if m.Name == name {
 			return m.DefaultLearningRate
 		}
 	}
-	panic("experiment: method " + method + " was not checked")
+	panic("experiment: method " + specification + " was not checked")
 }
 
 // tune searches a method's learning rate with the first seed.

@@ -66,6 +66,9 @@ type summary struct {
 	Epochs          float64 `json:"epochs"` // fractional where the time ran out
 	Steps           int     `json:"steps"`
 	Seconds         float64 `json:"seconds"`
+	Gradients       int     `json:"gradients,omitempty"`
+	Evaluations     int     `json:"evaluations,omitempty"`
+	Separated       int     `json:"separated,omitempty"` // step whose weights were the first to separate the training part; 0: none known
 	TrainLoss       number  `json:"train_loss"`
 	ValidationLoss  number  `json:"validation_loss"`
 	ValidationScore number  `json:"validation_score"`

@@ -12,6 +12,7 @@ import (
 
 	"github.com/descentml/descent/lab/driver"
 	"github.com/descentml/descent/lab/store"
+	"github.com/descentml/descent/method/stepper"
 )
 
 // Names of the series that a trial records.
@@ -20,6 +21,10 @@ const (
 	SeriesValidationLoss  = "validation_loss"
 	SeriesValidationScore = "validation_score"
 	SeriesLearningRate    = "learning_rate"
+	SeriesGradients       = "gradients"        // of the loss that were computed so far
+	SeriesEvaluations     = "evaluations"      // of the model so far, with and without a gradient
+	SeriesGradientL2      = "gradient_norm"    // l2 norm of the gradient that each step used
+	SeriesGradientL1      = "gradient_norm_l1" // l1 norm of the same
 )
 
 // runner runs the trials of one run, several at a time.
@@ -66,11 +71,21 @@ func (r *runner) trial(ctx context.Context, phase store.Phase, method string, ra
 	if err != nil {
 		return outcome{}, err
 	}
-	told := newTeller(r, from)
-	result, err := driver.Train(ctx, r.backend, r.problem, r.config.trial(method, rate, seed), from, driver.Hooks{
-		Step:       told.step,
-		Epoch:      func(e driver.Epoch) error { return r.writer.Append(ctx, record.ID, points(e)...) },
-		Checkpoint: func(c driver.Checkpoint) error { return r.saveCheckpoint(ctx, record.ID, c) },
+	trial := r.config.trial(method, rate, seed)
+	told := newTeller(r, trial, from)
+	recorded := &recorder{writer: r.writer, trial: record.ID, perEpoch: float64(trial.StepsPerEpoch(r.problem))}
+	result, err := driver.Train(ctx, r.backend, r.problem, trial, from, driver.Hooks{
+		Step: func(step int, taken stepper.Step) {
+			told.step(step)
+			recorded.step(step, taken)
+		},
+		Epoch: func(e driver.Epoch) error { return recorded.epoch(ctx, e) },
+		Checkpoint: func(c driver.Checkpoint) error {
+			if err := recorded.write(context.WithoutCancel(ctx)); err != nil {
+				return err
+			}
+			return r.saveCheckpoint(ctx, record.ID, c)
+		},
 	})
 	if err != nil {
 		return outcome{}, err
@@ -117,9 +132,8 @@ type teller struct {
 // tellInterval is the least time between two reports from one trial.
 const tellInterval = 100 * time.Millisecond
 
-func newTeller(r *runner, from *driver.Checkpoint) *teller {
+func newTeller(r *runner, trial driver.Trial, from *driver.Checkpoint) *teller {
 	t := &teller{runner: r, began: time.Now(), last: time.Now()}
-	trial := driver.Trial{BatchSize: r.config.BatchSize}
 	t.steps = float64(r.config.Epochs) * float64(trial.StepsPerEpoch(r.problem))
 	if from != nil {
 		t.before = time.Duration(from.Seconds * float64(time.Second))
@@ -170,21 +184,10 @@ func (r *runner) saveCheckpoint(ctx context.Context, trial int64, c driver.Check
 	return r.writer.SaveCheckpoint(context.WithoutCancel(ctx), trial, store.Checkpoint{Step: int64(c.Step), Blob: blob})
 }
 
-func points(e driver.Epoch) []store.Series {
-	series := func(name string, value float64) store.Series {
-		return store.Series{Name: name, Points: []store.Point{{Step: int64(e.Step), Epoch: e.Epoch, Seconds: e.Seconds, Value: value}}}
-	}
-	return []store.Series{
-		series(SeriesTrainLoss, e.TrainLoss),
-		series(SeriesValidationLoss, e.Validation.Loss),
-		series(SeriesValidationScore, e.Validation.Score),
-		series(SeriesLearningRate, e.LearningRate),
-	}
-}
-
 func summarise(o driver.Outcome) summary {
 	s := summary{
 		Diverged: o.Diverged, Epochs: o.Last.Epoch, Steps: o.Last.Step, Seconds: o.Last.Seconds,
+		Gradients: o.Last.Gradients, Evaluations: o.Last.Evaluations, Separated: o.Last.Separated,
 		TrainLoss: number(o.Last.TrainLoss), ValidationLoss: number(o.Last.Validation.Loss),
 		ValidationScore: number(o.Last.Validation.Score), TestLoss: number(o.Test.Loss), TestScore: number(o.Test.Score),
 	}

@@ -8,20 +8,6 @@ import (
 	"github.com/gomlx/gomlx/ml/train/optimizer"
 )
 
-// Method describes a method for a catalogue.
-type Method struct {
-	Name    string `json:"name"`    // as [New] reads it, "adam"
-	Title   string `json:"title"`   // as people write it, "Adam"
-	Summary string `json:"summary"` // what it does, in one sentence
-	Source  string `json:"source"`  // where it was published
-
-	// DefaultLearningRate is the rate that the method is used with where
-	// nothing else is known; the comment of the type says where it is from.
-	DefaultLearningRate float64 `json:"default_learning_rate"`
-	// Options are the settings that [New] reads, the learning rate first.
-	Options []spec.Option `json:"options"`
-}
-
 // method is what this package needs of each of its methods.
 type method interface {
 	optimizer.Interface
@@ -58,12 +44,12 @@ var catalogue = []struct {
 }
 
 // Methods describes all methods, in an order that stays.
-func Methods() []Method {
-	methods := make([]Method, len(catalogue))
+func Methods() []spec.Method {
+	methods := make([]spec.Method, len(catalogue))
 	for i, entry := range catalogue {
 		m := entry.create()
 		settings := m.settings()
-		methods[i] = Method{
+		methods[i] = spec.Method{
 			Name: m.name(), Title: entry.title, Summary: entry.summary, Source: entry.source,
 			DefaultLearningRate: settings[0].standard,
 		}

@@ -22,6 +22,23 @@ type Option struct {
 	Summary string `json:"summary"` // what it sets, with its unit and range, in one line
 }
 
+// Method describes a training method for a catalogue.
+type Method struct {
+	Name    string `json:"name"`    // as it is written in a specification, "adam"
+	Title   string `json:"title"`   // as people write it, "Adam"
+	Summary string `json:"summary"` // what it does, in one sentence
+	Source  string `json:"source"`  // where it was published
+
+	// DefaultLearningRate is the rate that the method is used with where
+	// nothing else is known; the comment of the type says where it is from.
+	DefaultLearningRate float64 `json:"default_learning_rate"`
+	// FullBatch says that a step takes the whole training part, whatever the
+	// batch size.
+	FullBatch bool `json:"full_batch,omitempty"`
+	// Options are the settings that are read, the learning rate first.
+	Options []Option `json:"options"`
+}
+
 // Assignment is the value given to one option: "beta1=0.95".
 type Assignment struct {
 	Name, Value string

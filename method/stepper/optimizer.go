@@ -1,0 +1,106 @@
+package stepper
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+	"github.com/gomlx/gomlx/ml/train"
+
+	"github.com/descentml/descent/method/schedule"
+)
+
+// optimizer steps by a method that needs the gradient of the loss alone.
+type optimizer struct {
+	model Model
+	exec  *model.Exec
+	rate  float64
+	set   bool // rate is in the store
+}
+
+// Optimizer makes a stepper of one of GoMLX's optimizers: one graph computes
+// the loss, its gradient with both norms, and the update.
+func Optimizer(m Model, method train.OptimizeWithGradients) (Stepper, error) {
+	exec, err := model.NewExec(m.Backend, m.Store, func(scope *model.Scope, x, y *graph.Node) (loss, l2, l1 *graph.Node) {
+		m.Store.SetTraining(x.Graph(), true)
+		loss = m.Loss(m.Cast(y), m.Outputs(scope, m.Cast(x)))
+		gradients := scope.BuildTrainableVariablesGradientsGraph(loss)
+		l2, l1 = Norms(gradients)
+		method.UpdateGraphWithGradients(scope, gradients, loss.DType())
+		return loss, l2, l1
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &optimizer{model: m, exec: exec}, nil
+}
+
+// Norms returns the l2 and l1 norm of the gradients taken as one vector, as
+// scalars of the first one's type.
+func Norms(gradients []*graph.Node) (l2, l1 *graph.Node) {
+	for i, gradient := range gradients {
+		if i > 0 {
+			gradient = graph.ConvertDType(gradient, gradients[0].DType())
+		}
+		squares, sizes := graph.ReduceAllSum(graph.Square(gradient)), graph.ReduceAllSum(graph.Abs(gradient))
+		if i == 0 {
+			l2, l1 = squares, sizes
+			continue
+		}
+		l2, l1 = graph.Add(l2, squares), graph.Add(l1, sizes)
+	}
+	return graph.Sqrt(l2), l1
+}
+
+// Cast brings a float input to the type that the model computes in.
+func (m *Model) Cast(x *graph.Node) *graph.Node {
+	if x.DType().IsFloat() && x.DType() != m.DType {
+		return graph.ConvertDType(x, m.DType)
+	}
+	return x
+}
+
+func (o *optimizer) Compile(x, y shapes.Shape) error {
+	_, err := o.exec.Compile(x, y)
+	return err
+}
+
+func (o *optimizer) Step(learningRate float64, x, y *tensors.Tensor) (Step, error) {
+	if !o.set || learningRate != o.rate {
+		if err := schedule.Set(o.model.Store, o.model.DType, learningRate); err != nil {
+			return Step{}, err
+		}
+		o.rate, o.set = learningRate, true
+	}
+	outputs, err := o.exec.Exec(x, y)
+	if err != nil {
+		return Step{}, err
+	}
+	step := Step{Gradients: 1, Evaluations: 1, Wrong: -1}
+	for i, value := range []*float64{&step.Loss, &step.GradientL2, &step.GradientL1} {
+		if *value, err = Scalar(outputs[i]); err != nil {
+			return Step{}, err
+		}
+	}
+	return step, nil
+}
+
+// Scalar returns the value of a scalar float tensor and finalizes it.
+func Scalar(t *tensors.Tensor) (float64, error) {
+	var value float64
+	switch {
+	case !t.Shape().IsScalar():
+		return 0, fmt.Errorf("a tensor of shape %s: expected a scalar", t.Shape())
+	case t.DType() == dtypes.Float64:
+		value = tensors.ToScalar[float64](t)
+	case t.DType() == dtypes.Float32:
+		value = float64(tensors.ToScalar[float32](t))
+	default:
+		return 0, errors.Join(fmt.Errorf("a scalar of type %s: expected float32 or float64", t.DType()), t.FinalizeAll())
+	}
+	return value, t.FinalizeAll()
+}
