@@ -17,6 +17,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"math"
 	"os"
 	"regexp"
 	"slices"
@@ -68,8 +69,9 @@ func run(child bool, rounds int, only string, asJSON bool) error {
 	return print(sides, results)
 }
 
-// result is one piece of work: per side, the median time in microseconds and
-// the peak memory of a process that does nothing else, in MiB.
+// result is one piece of work: per side, the median time in microseconds and,
+// for Descent and PyTorch, the peak memory of a process that does nothing else,
+// in MiB. A side that gave no answer is left out.
 type result struct {
 	Work         string             `json:"work"`
 	Microseconds map[string]float64 `json:"microseconds"`
@@ -90,6 +92,10 @@ func compete(sides []*side, works []string, rounds int) ([]result, error) {
 				if times[work] == nil {
 					times[work] = map[string][]float64{}
 				}
+				if math.IsNaN(t) {
+					fmt.Fprintf(os.Stderr, "\n%s gave no answer to %s within %v and was started again\n", s.name, work, patience)
+					continue
+				}
 				times[work][s.name] = append(times[work][s.name], t)
 			}
 		}
@@ -98,14 +104,21 @@ func compete(sides []*side, works []string, rounds int) ([]result, error) {
 	for _, work := range works {
 		r := result{work, map[string]float64{}, map[string]float64{}}
 		for _, s := range sides {
-			list := times[work][s.name]
-			slices.Sort(list)
-			r.Microseconds[s.name] = list[len(list)/2]
+			if list := times[work][s.name]; len(list) > 0 {
+				slices.Sort(list)
+				r.Microseconds[s.name] = list[len(list)/2]
+			}
+			if !s.memoryAsked {
+				continue
+			}
+			fmt.Fprintf(os.Stderr, "\rmemory: %-40s %-12s", work, s.name)
 			memory, err := s.memory(work)
 			if err != nil {
 				return nil, err
 			}
-			r.Memory[s.name] = memory
+			if !math.IsNaN(memory) {
+				r.Memory[s.name] = memory
+			}
 		}
 		results = append(results, r)
 	}
@@ -115,6 +128,13 @@ func compete(sides []*side, works []string, rounds int) ([]result, error) {
 
 func print(sides []*side, results []result) error {
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
+	cell := func(format string, value float64, known bool) {
+		if !known {
+			fmt.Fprint(table, "-\t")
+			return
+		}
+		fmt.Fprintf(table, format+"\t", value)
+	}
 	fmt.Fprint(table, "work\t")
 	for _, s := range sides {
 		fmt.Fprintf(table, "%s µs\t", s.name)
@@ -123,19 +143,27 @@ func print(sides []*side, results []result) error {
 		fmt.Fprintf(table, "descent/%s\t", s.name)
 	}
 	for _, s := range sides {
-		fmt.Fprintf(table, "%s MiB\t", s.name)
+		if s.memoryAsked {
+			fmt.Fprintf(table, "%s MiB\t", s.name)
+		}
 	}
 	fmt.Fprintln(table)
 	for _, r := range results {
 		fmt.Fprintf(table, "%s\t", r.Work)
 		for _, s := range sides {
-			fmt.Fprintf(table, "%.1f\t", r.Microseconds[s.name])
+			t, ok := r.Microseconds[s.name]
+			cell("%.1f", t, ok)
 		}
+		ours, known := r.Microseconds[sides[0].name]
 		for _, s := range sides[1:] {
-			fmt.Fprintf(table, "%.2f\t", r.Microseconds[sides[0].name]/r.Microseconds[s.name])
+			t, ok := r.Microseconds[s.name]
+			cell("%.2f", ours/t, known && ok)
 		}
 		for _, s := range sides {
-			fmt.Fprintf(table, "%.0f\t", r.Memory[s.name])
+			if s.memoryAsked {
+				memory, ok := r.Memory[s.name]
+				cell("%.0f", memory, ok)
+			}
 		}
 		fmt.Fprintln(table)
 	}

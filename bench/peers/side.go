@@ -7,6 +7,7 @@ import (
 	_ "embed" // for the peer's script
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -24,6 +25,8 @@ type side struct {
 	name    string
 	command []string
 	env     []string
+	// memoryAsked says whether the peak memory is measured too.
+	memoryAsked bool
 
 	process *exec.Cmd
 	in      io.WriteCloser
@@ -37,7 +40,7 @@ func prepare(folder string) ([]*side, error) {
 		return nil, err
 	}
 	sides := []*side{
-		{name: "descent", command: []string{plain, "-child"}, env: []string{"GOMLX_BACKEND=descent"}},
+		{name: "descent", command: []string{plain, "-child"}, env: []string{"GOMLX_BACKEND=descent"}, memoryAsked: true},
 	}
 	script := filepath.Join(folder, "torch_side.py")
 	if err := os.WriteFile(script, []byte(torchScript), 0o644); err != nil {
@@ -45,7 +48,7 @@ func prepare(folder string) ([]*side, error) {
 	}
 	const python = "/usr/bin/python3"
 	if exec.Command(python, "-c", "import torch").Run() == nil {
-		sides = append(sides, &side{name: "torch", command: []string{python, script}, env: []string{"OMP_NUM_THREADS=2"}})
+		sides = append(sides, &side{name: "torch", command: []string{python, script}, env: []string{"OMP_NUM_THREADS=2"}, memoryAsked: true})
 	} else {
 		fmt.Fprintln(os.Stderr, "PyTorch is left out: install Debian's python3-torch")
 	}
@@ -99,7 +102,11 @@ func (s *side) stop() (float64, error) {
 	return float64(usage.Maxrss) / 1024, nil
 }
 
-// time asks for one piece of work.
+// patience is how long one answer may take. GoMLX's go backend has been seen
+// to wait for itself forever, about once in a hundred starts of the transformer.
+const patience = time.Minute
+
+// time asks for one piece of work; NaN stands for no answer in time.
 func (s *side) time(work string) (float64, error) {
 	if s.process == nil {
 		if err := s.start(); err != nil {
@@ -109,7 +116,12 @@ func (s *side) time(work string) (float64, error) {
 	if _, err := fmt.Fprintln(s.in, work); err != nil {
 		return 0, fmt.Errorf("side %s: %w", s.name, err)
 	}
+	watch := time.AfterFunc(patience, func() { _ = s.process.Process.Kill() })
 	line, err := s.out.ReadString('\n')
+	if !watch.Stop() {
+		_, _ = s.stop()
+		return math.NaN(), nil
+	}
 	if err != nil {
 		return 0, fmt.Errorf("side %s: %s: no answer: %w", s.name, work, err)
 	}
@@ -127,8 +139,8 @@ func (s *side) memory(work string) (float64, error) {
 			return 0, err
 		}
 	}
-	if _, err := s.time(work); err != nil {
-		return 0, err
+	if t, err := s.time(work); err != nil || math.IsNaN(t) {
+		return math.NaN(), err
 	}
 	return s.stop()
 }
