@@ -83,8 +83,8 @@ func Spread(values []float64) string {
 // Increasing reports whether every value is above the one before. NaN is above
 // nothing.
 func Increasing(values ...float64) bool {
-	for i := range values[1:] {
-		if !(values[i] < values[i+1]) {
+	for i := 1; i < len(values); i++ {
+		if !(values[i-1] < values[i]) {
 			return false
 		}
 	}

@@ -87,7 +87,7 @@ func runCommand(c *cobra.Command, f *runFlags, kind string, do work) error {
 	report, err := promptly(ctx, func() (*experiment.Report, error) { return do(ctx, setting, w, &f.config, loaded) })
 	done()
 	if err != nil {
-		return f.interrupted(c, w, kind, err)
+		return interrupted(c, w, kind, f.store, err)
 	}
 	if err := w.Finish(ctx, store.Done, report, nil); err != nil {
 		return err
@@ -157,12 +157,13 @@ func (f *runFlags) writer(ctx context.Context, st *store.Store, kind string, res
 	return st.Create(ctx, kind, name, f.config)
 }
 
-// interrupted records that a run has stopped and says how it goes on.
-func (f *runFlags) interrupted(c *cobra.Command, w *store.Writer, kind string, cause error) error {
+// interrupted records that a run has stopped and says how it goes on: by
+// `descent COMMAND --resume`.
+func interrupted(c *cobra.Command, w *store.Writer, command, storeFlag string, cause error) error {
 	err := w.Finish(context.WithoutCancel(c.Context()), store.Interrupted, nil, cause)
 	if !errors.Is(cause, context.Canceled) {
 		return cause // why the run stopped also is why this cannot be recorded, if it cannot
 	}
-	fmt.Fprintf(c.ErrOrStderr(), "Stopped; what is done is kept. Continue with: descent %s --resume %d%s\n", kind, w.ID(), storeOption(f.store))
+	fmt.Fprintf(c.ErrOrStderr(), "Stopped; what is done is kept. Continue with: descent %s --resume %d%s\n", command, w.ID(), storeOption(storeFlag))
 	return errors.Join(cause, err)
 }

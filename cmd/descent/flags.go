@@ -98,7 +98,7 @@ func (f *runFlags) add(c *cobra.Command) {
 	flags.IntVar(&f.config.Epochs, "epochs", f.config.Epochs, "length of one training in passes over the training part; 0: --time decides")
 	flags.DurationVar(&f.config.Time, "time", 0, "limit of one training in time, such as 30s; trainings then run one at a time, and results depend on the machine")
 	flags.IntVar(&f.config.BatchSize, "batch-size", f.config.BatchSize, "examples per step")
-	flags.StringVar(&f.config.Schedule, "schedule", f.config.Schedule, "learning rate over the training: constant, step, inverse_sqrt, linear or cosine, options after colons as in cosine:warmup=100")
+	flags.StringVar(&f.config.Schedule, "schedule", f.config.Schedule, "learning rate over the training, from the list of 'descent schedule list', options after colons as in cosine:warmup=100; compare takes several with commas between")
 	flags.Uint64Var(&f.config.Seed, "seed", f.config.Seed, "seed of the split, the initial weights and the batches")
 	flags.IntVar(&f.workers, "workers", runtime.NumCPU(), "trainings at a time; does not change any result")
 	flags.StringVar(&f.resume, "resume", "", "continue run `RUN` with the settings that it began with")
@@ -157,7 +157,7 @@ func (f *runFlags) finish(c *cobra.Command) error {
 	if f.workers < 1 {
 		return usageError{fmt.Errorf("--workers %d: expected at least 1", f.workers)}
 	}
-	if err := f.checkReport(); err != nil {
+	if err := checkReport(f.report); err != nil {
 		return err
 	}
 	if f.resume != "" {
@@ -182,12 +182,12 @@ func (f *runFlags) finish(c *cobra.Command) error {
 }
 
 // checkReport finds out before hours of work that the report has no place.
-func (f *runFlags) checkReport() error {
-	if f.report == "" {
+func checkReport(file string) error {
+	if file == "" {
 		return nil
 	}
-	if info, err := os.Stat(filepath.Dir(f.report)); err != nil || !info.IsDir() {
-		return fmt.Errorf("the report cannot be written to %s: there is no folder %s", f.report, filepath.Dir(f.report))
+	if info, err := os.Stat(filepath.Dir(file)); err != nil || !info.IsDir() {
+		return fmt.Errorf("the report cannot be written to %s: there is no folder %s", file, filepath.Dir(file))
 	}
 	return nil
 }

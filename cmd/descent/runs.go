@@ -14,6 +14,7 @@ import (
 	"github.com/descentml/descent/lab/experiment"
 	"github.com/descentml/descent/lab/report"
 	"github.com/descentml/descent/lab/store"
+	"github.com/descentml/descent/study"
 )
 
 func newRuns() *cobra.Command {
@@ -119,6 +120,9 @@ func show(c *cobra.Command, st *store.Store, id int64, asJSON bool, file, storeF
 	if err != nil {
 		return err
 	}
+	if run.Kind == study.Kind {
+		return showStudy(c, st, run, asJSON, file, storeFlag)
+	}
 	if run.State != store.Done && asJSON {
 		return fmt.Errorf("run %d is %s and has no result yet", id, run.State)
 	}
@@ -153,14 +157,29 @@ func writeReport(ctx context.Context, st *store.Store, run store.Run, file strin
 	if err != nil {
 		return "", err
 	}
-	if file == "" {
-		folder := filepath.Join(st.Dir(), "reports")
-		if err := os.MkdirAll(folder, 0o755); err != nil {
-			return "", fmt.Errorf("the report cannot be written: %w", err)
-		}
-		file = filepath.Join(folder, fmt.Sprintf("run-%d.html", run.ID))
+	return writePage(st, run, file, page)
+}
+
+// writePage writes a page about a run to the file, or into the store, and
+// returns where it is.
+func writePage(st *store.Store, run store.Run, file string, page report.Page) (string, error) {
+	file, err := placeReport(st, file, fmt.Sprintf("run-%d.html", run.ID))
+	if err != nil {
+		return "", err
 	}
 	return file, report.WriteFile(file, page)
+}
+
+// placeReport is the file itself, or else the place of the name in the store.
+func placeReport(st *store.Store, file, name string) (string, error) {
+	if file != "" {
+		return file, nil
+	}
+	folder := filepath.Join(st.Dir(), "reports")
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return "", fmt.Errorf("the report cannot be written: %w", err)
+	}
+	return filepath.Join(folder, name), nil
 }
 
 // propose prints the commands that follow a run.
@@ -205,7 +224,11 @@ func showUnfinished(c *cobra.Command, st *store.Store, run store.Run, storeFlag 
 		fmt.Fprintf(w, "Stopped by: %s\n", run.Error)
 	}
 	if run.State == store.Interrupted {
-		fmt.Fprintf(w, "Resume:  descent %s --resume %d%s\n", run.Kind, run.ID, storeOption(storeFlag))
+		command := run.Kind
+		if run.Kind == study.Kind {
+			command += " run"
+		}
+		fmt.Fprintf(w, "Resume:  descent %s --resume %d%s\n", command, run.ID, storeOption(storeFlag))
 	}
 	return nil
 }

@@ -3,12 +3,13 @@ package main
 import (
 	"fmt"
 	"io"
-	"math"
+	"os"
 	"slices"
 	"strings"
 
 	"github.com/charmbracelet/lipgloss"
 	"github.com/charmbracelet/lipgloss/table"
+	"golang.org/x/term"
 
 	"github.com/descentml/descent/lab/experiment"
 )
@@ -16,6 +17,25 @@ import (
 // printTable prints rows under a header, columns aligned, those in numeric to
 // the right. On a terminal the header is bold.
 func printTable(w io.Writer, header []string, rows [][]string, numeric ...int) error {
+	return renderTable(w, 0, header, rows, numeric...)
+}
+
+// plainWidth is the width of wrapped tables where there is no terminal.
+const plainWidth = 160
+
+// printWrapped prints a table of texts, wrapped to the width of the terminal,
+// with a line between its rows.
+func printWrapped(w io.Writer, header []string, rows [][]string) error {
+	width := terminalWidth(w)
+	if width == 0 {
+		width = plainWidth
+	}
+	return renderTable(w, width, header, rows)
+}
+
+// renderTable prints a table. A width of 0 lets it be as wide as it is; others
+// wrap its cells.
+func renderTable(w io.Writer, width int, header []string, rows [][]string, numeric ...int) error {
 	renderer := lipgloss.NewRenderer(w)
 	cell := renderer.NewStyle().PaddingRight(2)
 	t := table.New().Headers(header...).Rows(rows...).
@@ -30,6 +50,9 @@ func printTable(w io.Writer, header []string, rows [][]string, numeric ...int) e
 			}
 			return style
 		})
+	if width > 0 {
+		t = t.Width(width).Wrap(true).BorderRow(true).BorderHeader(true).Border(lipgloss.NormalBorder())
+	}
 	for line := range strings.Lines(t.Render() + "\n") {
 		if _, err := fmt.Fprintln(w, strings.TrimRight(line, " \n")); err != nil {
 			return err
@@ -47,16 +70,26 @@ func printReport(w io.Writer, r *experiment.Report) error {
 	}
 	fmt.Fprintf(w, "%s: %d training, %d validation and %d test examples, %d features%s; model %s\n\n",
 		d.Name, d.Train, d.Validation, d.Test, d.Features, classes, r.Model)
-	header := []string{"", "method", "learning rate", "test " + r.Score, "train loss", "seconds", "status"}
-	numeric := []int{2, 3, 4, 5}
-	if r.TargetLoss != nil {
-		header = append(header, "epochs to loss "+short(*r.TargetLoss))
-		numeric = append(numeric, len(header)-1)
+	columns := r.Columns()
+	header := []string{"", "method"}
+	var numeric []int
+	for _, column := range columns {
+		if column.Numeric {
+			numeric = append(numeric, len(header))
+		}
+		header = append(header, column.Name)
 	}
 	var rows [][]string
 	var tied, onEdge bool
 	for _, result := range r.Results {
-		rows = append(rows, reportRow(result, r.Seeds)[:len(header)])
+		row := []string{mark(result), result.Method}
+		for _, column := range columns {
+			row = append(row, column.Value(result))
+		}
+		if result.OnEdge {
+			row[2] = "↔ " + row[2]
+		}
+		rows = append(rows, row)
 		tied = tied || result.Tied
 		onEdge = onEdge || result.OnEdge
 	}
@@ -75,38 +108,24 @@ func printReport(w io.Writer, r *experiment.Report) error {
 	return nil
 }
 
-// reportRow is a method's line, the epochs to the target last.
-func reportRow(r experiment.Result, seeds int) []string {
-	mark := ""
+// mark is the sign in front of a method.
+func mark(r experiment.Result) string {
 	switch {
 	case r.Best:
-		mark = "★"
+		return "★"
 	case r.Tied:
-		mark = "≈"
+		return "≈"
 	}
-	score := "-"
-	if r.TestScore != nil {
-		score = r.TestScore.Text(seeds)
-	}
-	rate := fmt.Sprintf("%.3g", r.LearningRate)
-	if r.OnEdge {
-		rate = "↔ " + rate
-	}
-	epochs := "-"
-	if r.EpochsToTarget != nil {
-		epochs = fmt.Sprintf("%.1f", *r.EpochsToTarget)
-	}
-	loss := "-"
-	if r.TrainLoss != nil {
-		loss = short(*r.TrainLoss)
-	}
-	return []string{mark, r.Method, rate, score, loss, fmt.Sprintf("%.2f", r.Seconds), r.Status, epochs}
+	return ""
 }
 
-// short writes a number with three significant digits.
-func short(x float64) string {
-	if x != 0 && (math.Abs(x) < 1e-3 || math.Abs(x) >= 1e5) {
-		return fmt.Sprintf("%.2e", x)
+// terminalWidth is the number of columns of the terminal to which w writes, 0
+// if it is none.
+func terminalWidth(w io.Writer) int {
+	if file, ok := w.(*os.File); ok {
+		if columns, _, err := term.GetSize(int(file.Fd())); err == nil {
+			return columns
+		}
 	}
-	return fmt.Sprintf("%.3g", x)
+	return 0
 }

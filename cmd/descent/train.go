@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	gomodel "github.com/gomlx/gomlx/ml/model"
@@ -54,6 +55,9 @@ With --lr auto the learning rate is tuned on the validation part as compare does
 
 // parseTrain completes a configuration with the flags of train alone.
 func parseTrain(config *experiment.Config, rate string) error {
+	if strings.Contains(config.Schedule, ",") {
+		return usageError{fmt.Errorf("--schedule %s: a training has one schedule; compare takes several", config.Schedule)}
+	}
 	if rate != "auto" {
 		value, err := strconv.ParseFloat(rate, 64)
 		if err != nil {

@@ -110,7 +110,9 @@ func Quote(word string) string {
 // comparison's result was found.
 func (c *Config) TrainCommand(r Result) string {
 	train := *c
-	train.Methods, train.LearningRate, train.Seeds, train.TargetLoss = []string{r.Method}, &r.LearningRate, 1, nil
+	method, schedule := c.split(r.Method)
+	train.Methods, train.Schedule = []string{method}, schedule
+	train.LearningRate, train.Seeds, train.TargetLoss = &r.LearningRate, 1, nil
 	train.Save = "NEW.model"
 	return train.Command("train")
 }

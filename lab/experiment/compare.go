@@ -39,13 +39,14 @@ func newRunner(s Setting, w *store.Writer, c *Config, loaded *Loaded) *runner {
 // length. Trials that the writer's run already holds are not run again.
 func Compare(ctx context.Context, s Setting, w *store.Writer, c *Config, loaded *Loaded) (*Report, error) {
 	r := newRunner(s, w, c, loaded)
-	results := make([]Result, len(c.Methods))
+	contestants := c.contestants()
+	results := make([]Result, len(contestants))
 	group, groupContext := errgroup.WithContext(ctx)
-	for i, method := range c.Methods {
+	for i, contestant := range contestants {
 		r.progress.plan(c.trialsPlanned())
 		group.Go(func() error {
 			var err error
-			results[i], err = r.method(groupContext, method)
+			results[i], err = r.method(groupContext, contestant)
 			return err
 		})
 	}
@@ -73,7 +74,7 @@ func (c *Config) trialsPlanned() int {
 	return gridSize + c.Seeds - 1
 }
 
-// method runs all trials of one method.
+// method runs all trials of one method, with one schedule if there are several.
 func (r *runner) method(ctx context.Context, method string) (Result, error) {
 	seeds := r.config.seeds()
 	result := Result{Method: method, Status: StatusOK}
@@ -114,7 +115,8 @@ func scoreError(task data.Task, count int) func(score float64) float64 {
 
 // usualRate is the default learning rate of a method's specification.
 func usualRate(specification string) float64 {
-	name, _, _ := strings.Cut(specification, ":")
+	name, _, _ := strings.Cut(specification, scheduleMark)
+	name, _, _ = strings.Cut(name, ":")
 	for _, m := range method.Methods() {
 		if m.Name == name {
 			return m.DefaultLearningRate
@@ -165,8 +167,13 @@ func (r *runner) seeds(ctx context.Context, method string, rate float64, seeds [
 
 // fill sets what a method's outcomes say. One diverged seed makes it diverged.
 func (r *Result) fill(outcomes []outcome) {
-	var scores, losses, seconds []float64
+	var scores, losses, seconds, gradients, evaluations, separated []float64
 	for _, o := range outcomes {
+		gradients = append(gradients, float64(o.Gradients))
+		evaluations = append(evaluations, float64(o.Evaluations))
+		if o.Separated > 0 {
+			separated = append(separated, float64(o.Separated))
+		}
 		scores = append(scores, float64(o.TestScore))
 		losses = append(losses, float64(o.TrainLoss))
 		seconds = append(seconds, o.Seconds)
@@ -174,7 +181,11 @@ func (r *Result) fill(outcomes []outcome) {
 			r.Status = StatusDiverged
 		}
 	}
-	r.Seconds = newSpread(seconds).Mean
+	r.Seconds, r.Gradients, r.Evaluations = newSpread(seconds).Mean, newSpread(gradients).Mean, newSpread(evaluations).Mean
+	if len(separated) == len(outcomes) {
+		mean := newSpread(separated).Mean
+		r.Separated = &mean
+	}
 	if r.Status == StatusOK {
 		score, loss := newSpread(scores), newSpread(losses).Mean
 		r.TestScore, r.TrainLoss = &score, &loss

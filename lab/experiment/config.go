@@ -27,14 +27,14 @@ type Config struct {
 	DType        string        `json:"dtype"` // float32 or float64
 	Methods      []string      `json:"methods"`
 	LearningRate *float64      `json:"learning_rate,omitempty"` // nil: tuned on the validation part
-	Schedule     string        `json:"schedule"`
-	Seed         uint64        `json:"seed"`             // of the split and of the first repetition
-	Seeds        int           `json:"seeds"`            // repetitions, with seeds Seed, Seed+1, ...
-	Epochs       int           `json:"epochs"`           // of one training; 0 without limit
-	Time         time.Duration `json:"time,omitempty"`   // of one training; 0 without limit
-	BatchSize    int           `json:"batch_size"`       // examples per step
-	TargetLoss   *float64      `json:"target,omitempty"` // nil: computed
-	Save         string        `json:"save,omitempty"`   // folder for the trained model
+	Schedule     string        `json:"schedule"`                // one schedule, or several with commas between, each tried with every method
+	Seed         uint64        `json:"seed"`                    // of the split and of the first repetition
+	Seeds        int           `json:"seeds"`                   // repetitions, with seeds Seed, Seed+1, ...
+	Epochs       int           `json:"epochs"`                  // of one training; 0 without limit
+	Time         time.Duration `json:"time,omitempty"`          // of one training; 0 without limit
+	BatchSize    int           `json:"batch_size"`              // examples per step
+	TargetLoss   *float64      `json:"target,omitempty"`        // nil: computed
+	Save         string        `json:"save,omitempty"`          // folder for the trained model
 }
 
 // Data says where examples come from and how they are split.
@@ -79,13 +79,48 @@ func (c *Config) check() error {
 			return fmt.Errorf("method %s is listed twice", method)
 		}
 	}
+	c.Schedule = strings.Join(strings.Fields(c.Schedule), "")
+	schedules := strings.Split(c.Schedule, ",")
+	for i, schedule := range schedules {
+		if slices.Contains(schedules[:i], schedule) {
+			return fmt.Errorf("schedule %s is listed twice", schedule)
+		}
+	}
 	return nil
 }
 
+// contestants are what a run compares, by name: its methods, or, if it has
+// several schedules, every method with each of them as "adam@cosine".
+func (c *Config) contestants() []string {
+	schedules := strings.Split(c.Schedule, ",")
+	if len(schedules) == 1 {
+		return c.Methods
+	}
+	var names []string
+	for _, method := range c.Methods {
+		for _, schedule := range schedules {
+			names = append(names, method+scheduleMark+schedule)
+		}
+	}
+	return names
+}
+
+// scheduleMark stands between method and schedule in a contestant's name.
+const scheduleMark = "@"
+
+// split returns the method and the schedule of a contestant.
+func (c *Config) split(contestant string) (method, schedule string) {
+	if method, schedule, found := strings.Cut(contestant, scheduleMark); found {
+		return method, schedule
+	}
+	return contestant, c.Schedule
+}
+
 // trial is one training of the run.
-func (c *Config) trial(method string, rate float64, seed uint64) driver.Trial {
+func (c *Config) trial(contestant string, rate float64, seed uint64) driver.Trial {
+	method, schedule := c.split(contestant)
 	return driver.Trial{
-		Method: method, LearningRate: rate, Schedule: c.Schedule, Seed: seed,
+		Method: method, LearningRate: rate, Schedule: schedule, Seed: seed,
 		BatchSize: c.BatchSize, Epochs: c.Epochs, Time: c.Time,
 	}
 }

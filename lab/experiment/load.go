@@ -63,8 +63,8 @@ func Load(ctx context.Context, c *Config) (*Loaded, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, method := range c.Methods {
-		if err := c.trial(method, 0, c.Seed).Check(problem); err != nil {
+	for _, contestant := range c.contestants() {
+		if err := c.trial(contestant, 0, c.Seed).Check(problem); err != nil {
 			return nil, err
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/descentml/descent/lab/plot"
 	"github.com/descentml/descent/lab/report"
@@ -71,7 +72,7 @@ func readRecord(ctx context.Context, s *store.Store, run store.Run, config *Conf
 	if err != nil {
 		return nil, err
 	}
-	for i, method := range config.Methods {
+	for i, method := range config.contestants() {
 		line := methodRecord{method: method, slot: i + 1}
 		if line.tuning, err = readTuning(trials, method); err != nil {
 			return nil, err
@@ -175,35 +176,19 @@ func (r *record) facts() []report.Fact {
 }
 
 // compares tells whether there is more than one method.
-func (r *record) compares() bool { return len(r.config.Methods) > 1 }
+func (r *record) compares() bool { return len(r.config.contestants()) > 1 }
 
 func (r *record) resultSection() report.Section {
-	rateHelp := "as given"
-	if r.config.LearningRate == nil {
-		rateHelp = "of the rates whose validation score is within one standard error of the best, the one with the lowest validation loss"
-	}
-	table := &report.Table{
-		Caption: "Best test score first",
-		Columns: []report.Column{
-			{Name: "Method"},
-			{Name: "Learning rate", Numeric: true, Help: rateHelp},
-			{Name: "Test " + r.result.Score, Numeric: true, Help: "mean and standard deviation over seeds; higher is better"},
-			{Name: "Train loss", Numeric: true, Help: "at the end, mean over seeds"},
-			{Name: "Epochs to target", Numeric: true, Help: "mean number of epochs until the train loss was at the target; a dash if not every seed got there"},
-			{Name: "Seconds", Numeric: true, Help: "of training one seed, without evaluation"},
-			{Name: "Status"},
-		},
+	table := &report.Table{Caption: "Best test score first", Columns: []report.Column{{Name: "Method"}}}
+	columns := r.result.Columns()
+	for _, column := range columns {
+		name := strings.ToUpper(column.Name[:1]) + column.Name[1:]
+		table.Columns = append(table.Columns, report.Column{Name: name, Numeric: column.Numeric, Help: column.Help})
 	}
 	for _, result := range r.result.Results {
-		row := report.Row{Best: result.Best && len(r.result.Results) > 1, Tied: result.Tied, Cells: []string{
-			result.Method, fmt.Sprintf("%.3g", result.LearningRate), "–", "–", "–", fmt.Sprintf("%.2f", result.Seconds), result.Status,
-		}}
-		if result.TestScore != nil {
-			row.Cells[2] = result.TestScore.Text(r.config.Seeds)
-			row.Cells[3] = fmt.Sprintf("%.3g", *result.TrainLoss)
-		}
-		if result.EpochsToTarget != nil {
-			row.Cells[4] = fmt.Sprintf("%.1f", *result.EpochsToTarget)
+		row := report.Row{Best: result.Best && len(r.result.Results) > 1, Tied: result.Tied, Cells: []string{result.Method}}
+		for _, column := range columns {
+			row.Cells = append(row.Cells, column.Value(result))
 		}
 		if result.OnEdge {
 			row.Note = "best rate is the outermost that was tried"
@@ -216,9 +201,6 @@ func (r *record) resultSection() report.Section {
 	}
 	if r.config.Seeds == 1 && r.compares() {
 		text = "With one seed there is no telling chance from difference: the best is only the highest number."
-	}
-	if r.target != nil {
-		text += fmt.Sprintf(" The target loss is %.3g.", *r.target)
 	}
 	return report.Section{Title: "Result", Text: text, Table: table}
 }

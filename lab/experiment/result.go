@@ -30,6 +30,9 @@ type Result struct {
 	TrainLoss      *float64 `json:"train_loss"`       // mean over seeds at the end; null if diverged
 	EpochsToTarget *float64 `json:"epochs_to_target"` // mean over seeds; null unless every seed got there
 	Seconds        float64  `json:"seconds"`          // mean training time of one seed
+	Gradients      float64  `json:"gradients"`        // of the loss that one seed's training computed, mean
+	Evaluations    float64  `json:"evaluations"`      // of the model in one seed's training steps, with and without a gradient, mean
+	Separated      *float64 `json:"separated"`        // mean steps until every training example was on its side; null unless the method looks and every seed got there
 	Status         string   `json:"status"`           // ok, diverged
 	Best           bool     `json:"best"`             // highest mean test score
 	Tied           bool     `json:"tied"`             // within one standard error of the best

@@ -25,13 +25,13 @@ type optimizer struct {
 // Optimizer makes a stepper of one of GoMLX's optimizers: one graph computes
 // the loss, its gradient with both norms, and the update.
 func Optimizer(m Model, method train.OptimizeWithGradients) (Stepper, error) {
-	exec, err := model.NewExec(m.Backend, m.Store, func(scope *model.Scope, x, y *graph.Node) (loss, l2, l1 *graph.Node) {
+	exec, err := model.NewExec(m.Backend, m.Store, func(scope *model.Scope, x, y *graph.Node) *graph.Node {
 		m.Store.SetTraining(x.Graph(), true)
-		loss = m.Loss(m.Cast(y), m.Outputs(scope, m.Cast(x)))
+		loss := m.Loss(m.Cast(y), m.Outputs(scope, m.Cast(x)))
 		gradients := scope.BuildTrainableVariablesGradientsGraph(loss)
-		l2, l1 = Norms(gradients)
+		l2, l1 := Norms(gradients)
 		method.UpdateGraphWithGradients(scope, gradients, loss.DType())
-		return loss, l2, l1
+		return graph.Stack([]*graph.Node{loss, l2, l1}, 0) // one result costs less than three
 	})
 	if err != nil {
 		return nil, err
@@ -80,27 +80,41 @@ func (o *optimizer) Step(learningRate float64, x, y *tensors.Tensor) (Step, erro
 	if err != nil {
 		return Step{}, err
 	}
-	step := Step{Gradients: 1, Evaluations: 1, Wrong: -1}
-	for i, value := range []*float64{&step.Loss, &step.GradientL2, &step.GradientL1} {
-		if *value, err = Scalar(outputs[i]); err != nil {
-			return Step{}, err
-		}
+	values, err := Values(outputs[0])
+	if err != nil {
+		return Step{}, err
 	}
-	return step, nil
+	return Step{Loss: values[0], GradientL2: values[1], GradientL1: values[2], Gradients: 1, Evaluations: 1, Wrong: -1}, nil
 }
 
 // Scalar returns the value of a scalar float tensor and finalizes it.
 func Scalar(t *tensors.Tensor) (float64, error) {
-	var value float64
-	switch {
-	case !t.Shape().IsScalar():
+	if !t.Shape().IsScalar() {
 		return 0, fmt.Errorf("a tensor of shape %s: expected a scalar", t.Shape())
-	case t.DType() == dtypes.Float64:
-		value = tensors.ToScalar[float64](t)
-	case t.DType() == dtypes.Float32:
-		value = float64(tensors.ToScalar[float32](t))
-	default:
-		return 0, errors.Join(fmt.Errorf("a scalar of type %s: expected float32 or float64", t.DType()), t.FinalizeAll())
 	}
-	return value, t.FinalizeAll()
+	values, err := Values(t)
+	if err != nil {
+		return 0, err
+	}
+	return values[0], nil
+}
+
+// Values returns the values of a float32 or float64 tensor in row-major order
+// and finalizes it.
+func Values(t *tensors.Tensor) ([]float64, error) {
+	values := make([]float64, t.Size())
+	var err error
+	switch t.DType() {
+	case dtypes.Float64:
+		err = tensors.ConstFlatData(t, func(flat []float64) { copy(values, flat) })
+	case dtypes.Float32:
+		err = tensors.ConstFlatData(t, func(flat []float32) {
+			for i, x := range flat {
+				values[i] = float64(x)
+			}
+		})
+	default:
+		err = fmt.Errorf("a tensor of type %s: expected float32 or float64", t.DType())
+	}
+	return values, errors.Join(err, t.FinalizeAll())
 }

@@ -1,0 +1,6 @@
+package catalogue
+
+import "github.com/descentml/descent/study"
+
+// studies holds the studies that exist, by the names of their papers.
+var studies = map[string]func() *study.Study{}
