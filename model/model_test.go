@@ -81,6 +81,12 @@ func TestNumbersOfWeights(t *testing.T) {
 		// LeNet-5: 5x5 kernels, 16 maps of 5x5 pixels before the dense layers.
 		{"cnn", model.Input{Width: 784, Image: image}, (25*6 + 6) + (25*6*16 + 16) + (400*120 + 120) + (120*84 + 84) + (84*3 + 3)},
 		{"cnn:2,3", model.Input{Width: 64, Image: digit}, (9*2 + 2) + (9*2*3 + 3) + (12*120 + 120) + (120*84 + 84) + (84*3 + 3)},
+		// A stem to 7x7 pixels, two blocks with the identity, and one to 4x4 pixels with a projection.
+		{"resnet:4,4,6", model.Input{Width: 784, Image: image},
+			(9*4 + 4) + 4*(9*4*4+4) + (9*4*6 + 6) + (9*6*6 + 6) + (4*6 + 6) + (16*6*3 + 3)},
+		// The same on 8x8 pixels, which the stem keeps.
+		{"resnet:4,4,6:activation=elu", model.Input{Width: 64, Image: digit},
+			(9*4 + 4) + 4*(9*4*4+4) + (9*4*6 + 6) + (9*6*6 + 6) + (4*6 + 6) + (16*6*3 + 3)},
 	} {
 		_, store := outputs(t, test.specification, test.in, 1)
 		if got := weights(store); got != test.want {
@@ -150,6 +156,15 @@ func TestNewRejects(t *testing.T) {
 		{"cnn:3", model.Input{Width: 64, Image: image}, "two numbers"},
 		{"cnn", model.Input{Width: 63, Image: image}, "63"},
 		{"cnn", model.Input{Width: 6, Image: &data.Image{Height: 2, Width: 3, Channels: 1}}, "too small"},
+		{"resnet", model.Input{Width: 5}, "a resnet needs image data"},
+		{"resnet:0", model.Input{Width: 64, Image: image}, "size"},
+		{"resnet:" + strings.Repeat("2,", 64) + "2", model.Input{Width: 64, Image: image}, "65 blocks"},
+		{"mlp:3:activation=selo", model.Input{Width: 5}, "did you mean selu?"},
+		{"mlp:3:activation=", model.Input{Width: 5}, "leaky_relu"},
+		{"mlp:3:bias=no", model.Input{Width: 5}, "activation=NAME"},
+		{"mlp:3:4", model.Input{Width: 5}, "activation=NAME"},
+		{"mlp:activation=elu", model.Input{Width: 5}, "hidden layers"},
+		{"linear:activation=elu", model.Input{Width: 5}, "no activation"},
 	} {
 		n, err := model.New(test.specification, test.in)
 		if err == nil || n != nil || !strings.Contains(err.Error(), test.says) {
@@ -160,7 +175,7 @@ func TestNewRejects(t *testing.T) {
 
 func TestKindsCanBeMade(t *testing.T) {
 	in := model.Input{Width: 64, Image: &data.Image{Height: 8, Width: 8, Channels: 1}}
-	specifications := map[string]string{"linear": "linear", "mlp": "mlp:3", "cnn": "cnn"}
+	specifications := map[string]string{"linear": "linear", "mlp": "mlp:3", "cnn": "cnn", "resnet": "resnet:2,3:activation=elu"}
 	for _, kind := range model.Kinds() {
 		if n, err := model.New(specifications[kind.Name], in); err != nil || n.String() != specifications[kind.Name] {
 			t.Errorf("%s: %v, %v", kind.Name, n, err)

@@ -93,7 +93,7 @@ func (f *runFlags) add(c *cobra.Command) {
 	flags.StringArrayVar(&f.data.categorical, "categorical", nil, "column whose values are categories even if they are numbers (repeatable)")
 	flags.Float64Var(&f.config.Data.Validation, "validation", f.config.Data.Validation, "share of the rows that learning rates are tuned on")
 	flags.Float64Var(&f.config.Data.Test, "test", f.config.Data.Test, "share of the rows that results are measured on")
-	flags.StringVar(&f.config.Model, "model", f.config.Model, "linear, mlp:H1,H2,... or cnn")
+	flags.StringVar(&f.config.Model, "model", f.config.Model, "linear, mlp:H1,H2,..., cnn or resnet")
 	flags.StringVar(&f.config.DType, "dtype", f.config.DType, "number type of the weights: float32 or float64")
 	flags.IntVar(&f.config.Epochs, "epochs", f.config.Epochs, "length of one training in passes over the training part; 0: --time decides")
 	flags.DurationVar(&f.config.Time, "time", 0, "limit of one training in time, such as 30s; trainings then run one at a time, and results depend on the machine")
@@ -107,7 +107,7 @@ func (f *runFlags) add(c *cobra.Command) {
 	addStore(c, &f.store)
 	addBackend(c, &f.backend)
 	complete(c, "data", false, setNames)
-	complete(c, "model", true, func() []string { return []string{"linear", "mlp:", "cnn"} })
+	complete(c, "model", true, func() []string { return []string{"linear", "mlp:", "cnn", "resnet"} })
 	complete(c, "schedule", true, scheduleNames)
 	complete(c, "dtype", true, func() []string { return []string{"float32", "float64"} })
 }

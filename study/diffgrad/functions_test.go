@@ -1,4 +1,4 @@
-package diffgrad_test
+package diffgrad
 
 import (
 	"math"
@@ -7,12 +7,10 @@ import (
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"pgregory.net/rapid"
-
-	"github.com/descentml/descent/study/diffgrad"
 )
 
 // away reports whether x is further than margin from all breaks of f.
-func away(f diffgrad.Function, x, margin float64) bool {
+func away(f Function, x, margin float64) bool {
 	for _, at := range f.Breaks {
 		if math.Abs(x-at) <= margin {
 			return false
@@ -23,7 +21,7 @@ func away(f diffgrad.Function, x, margin float64) bool {
 
 func TestDerivativesAgreeWithDifferences(t *testing.T) {
 	const h = 1e-6
-	for _, f := range diffgrad.Functions() {
+	for _, f := range Functions() {
 		rapid.Check(t, func(t *rapid.T) {
 			x := rapid.Float64Range(-2, 2).Filter(func(x float64) bool { return away(f, x, 2*h) }).Draw(t, "x")
 			difference := (f.Value(x+h) - f.Value(x-h)) / (2 * h)
@@ -65,7 +63,7 @@ func TestFunctionsAgreeWithGraphs(t *testing.T) {
 	for i := -200; i <= 200; i++ {
 		points = append(points, float64(i)/100+0.0033)
 	}
-	for _, f := range diffgrad.Functions() {
+	for _, f := range Functions() {
 		exec, err := graph.NewExec(newBackend(t), func(x *graph.Node) (value, derivative *graph.Node) {
 			value = graphs[f.Name](x)
 			return value, graph.Gradient(graph.ReduceAllSum(value), x)[0]
@@ -95,7 +93,7 @@ func TestMinima(t *testing.T) {
 		"F2": {1.1977e-4, 0.85, 0.465318},
 		"F3": {0, 0.25, 0.25},
 	}
-	for _, f := range diffgrad.Functions() {
+	for _, f := range Functions() {
 		for i, x := range append([]float64{f.Minimum}, f.LocalMinima...) {
 			if math.Abs(f.Value(x)-values[f.Name][i]) > 1e-6 {
 				t.Errorf("%s(%g) = %g, expected %g", f.Name, x, f.Value(x), values[f.Name][i])
@@ -119,7 +117,7 @@ func TestMinima(t *testing.T) {
 
 // F1 and F3 are continuous at their breaks; F2 jumps from 0.85 to 0.8353.
 func TestBreaks(t *testing.T) {
-	for _, f := range diffgrad.Functions() {
+	for _, f := range Functions() {
 		for _, x := range f.Breaks {
 			jump := f.Value(math.Nextafter(x, 2)) - f.Value(x)
 			expected := 0.0
