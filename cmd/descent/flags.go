@@ -178,6 +178,7 @@ func (f *runFlags) finish(c *cobra.Command) error {
 		f.config.TargetLoss = &f.targetLoss
 	}
 	f.config.Data.Source = absoluteIfFile(f.config.Data.Source)
+	f.config.Schedule = absoluteSchedules(f.config.Schedule)
 	return nil
 }
 
@@ -216,6 +217,22 @@ func absoluteIfFile(source string) string {
 		return absolute
 	}
 	return source
+}
+
+// absoluteSchedules makes the paths of refined schedules absolute.
+func absoluteSchedules(list string) string {
+	schedules := strings.Split(list, ",")
+	for i, schedule := range schedules {
+		for _, prefix := range []string{"refined:file=", "refined:"} {
+			if file, found := strings.CutPrefix(strings.TrimSpace(schedule), prefix); found {
+				if absolute, err := filepath.Abs(file); err == nil {
+					schedules[i] = prefix + absolute
+				}
+				break
+			}
+		}
+	}
+	return strings.Join(schedules, ",")
 }
 
 // parseRun reads the number of a run.

@@ -3,7 +3,9 @@
 //
 // A schedule is a function of the step alone. [Attach] lets one drive the
 // learning rate of any GoMLX training loop, [Set] sets the rate by hand, and
-// [New] makes a schedule from a line of text.
+// [New] makes a schedule from a line of text. Package refine makes one from the
+// gradient norms of an earlier run, for [Refined]; package lastiterate has the
+// theory of both.
 //
 // Lengths are in optimizer steps. A schedule that falls over total steps has
 // its end value at the step total, which is the first step after a run of

@@ -27,7 +27,7 @@ func ExampleNew() {
 	fmt.Println(err)
 	// Output:
 	// 1 1 0.5 0.25 <nil>
-	// unknown schedule "cosin", did you mean "cosine"? expected constant, step, inverse_sqrt, linear, cosine
+	// unknown schedule "cosin", did you mean "cosine"? expected constant, step, milestones, inverse_sqrt, inverse, exponential, linear, cosine, polynomial, refined
 }
 
 func TestClosedForms(t *testing.T) {
@@ -120,6 +120,18 @@ func TestNewReadsItsOptions(t *testing.T) {
 		"linear":                     schedule.Linear(total, 0),
 		"linear:warmup=100":          schedule.WithWarmup(100, schedule.Linear(800, 0)),
 		"cosine:end=0.1:warmup=50":   schedule.WithWarmup(50, schedule.Cosine(850, 0.1)),
+
+		"inverse_sqrt:offset=90":              schedule.InverseSqrtFrom(90),
+		"inverse":                             schedule.Inverse(1),
+		"inverse:offset=0.5:warmup=9":         schedule.WithWarmup(9, schedule.Inverse(0.5)),
+		"exponential":                         schedule.Exponential(total, 5),
+		"exponential:rate=3":                  schedule.Exponential(total, 3),
+		"polynomial":                          schedule.Polynomial(total, 2, 0),
+		"polynomial:power=0.8:warmup=45%":     schedule.WithWarmup(405, schedule.Polynomial(495, 0.8, 0)),
+		"polynomial:power=1:end=0.5":          schedule.Linear(total, 0.5),
+		"linear:warmup=0.01%":                 schedule.WithWarmup(1, schedule.Linear(899, 0)),
+		"milestones":                          schedule.Milestones(total, []float64{0.3, 0.6, 0.9}, 0.1),
+		"milestones:at=0.5 / 0.75:factor=0.2": schedule.Milestones(total, []float64{0.5, 0.75}, 0.2),
 	} {
 		f, err := schedule.New(text, total)
 		if err != nil {
@@ -147,6 +159,22 @@ func TestNewRejects(t *testing.T) {
 		"constant:warmup=-1":     `option "warmup" is "-1"`,
 		"linear:warmup":          "expected option=value",
 		"linear:end=0.1:end=0.2": "set twice",
+
+		"linear:warmup=100%":           `option "warmup" is "100%", expected 0% or above and below 100%`,
+		"linear:warmup=NaN%":           `option "warmup" is "NaN%"`,
+		"linear:warmup=99.99%":         "expected fewer than the 900 steps",
+		"polynomial:power=0":           `option "power" is "0", expected a number above 0`,
+		"inverse:offset=-1":            `option "offset" is "-1", expected a number above 0`,
+		"exponential:rate=-1":          `option "rate" is "-1"`,
+		"milestones:at=0.5/0.4":        `option "at" is "0.5/0.4", expected rising shares between 0 and 1`,
+		"milestones:at=0/0.4":          "expected rising shares",
+		"milestones:at=0.4/1":          "expected rising shares",
+		"milestones:at=0.4//0.5":       "expected rising shares",
+		"milestones:at=NaN":            "expected rising shares",
+		"refined":                      "has no file, expected refined:FILE",
+		"refined:file=":                "has no file, expected refined:FILE",
+		"refined:nowhere.schedule":     "there is no schedule file nowhere.schedule",
+		"refined:file=C:\\no.schedule": "there is no schedule file C:\\no.schedule",
 	} {
 		if f, err := schedule.New(text, 900); err == nil || f != nil || !strings.Contains(err.Error(), expected) {
 			t.Errorf("New(%q): error %v, expected one with %q", text, err, expected)
@@ -159,7 +187,7 @@ func TestNewRejects(t *testing.T) {
 
 // A run whose length is not known can have the schedules that do not ask for it.
 func TestRunOfUnknownLength(t *testing.T) {
-	for _, text := range []string{"constant", "constant:warmup=10", "inverse_sqrt:warmup=10", "step:every=7:factor=0.5"} {
+	for _, text := range []string{"constant", "constant:warmup=10", "inverse_sqrt:warmup=10", "step:every=7:factor=0.5", "inverse:offset=5"} {
 		unknown, err := schedule.New(text, 0)
 		if err != nil {
 			t.Errorf("New(%q): %v", text, err)
@@ -175,7 +203,10 @@ func TestRunOfUnknownLength(t *testing.T) {
 			}
 		}
 	}
-	for _, text := range []string{"linear", "cosine:warmup=3", "step"} {
+	if _, err := schedule.New("constant:warmup=5%", 0); err == nil || !strings.Contains(err.Error(), "length of the run") {
+		t.Errorf("a share of a run of unknown length: error %v", err)
+	}
+	for _, text := range []string{"linear", "cosine:warmup=3", "step", "milestones", "exponential", "polynomial:power=3", "refined:x"} {
 		if _, err := schedule.New(text, 0); err == nil || !strings.Contains(err.Error(), "length of the run") {
 			t.Errorf("New(%q) for a run of unknown length: error %v", text, err)
 		}
@@ -185,6 +216,9 @@ func TestRunOfUnknownLength(t *testing.T) {
 // What the catalogue lists can be made, and its defaults are those of New.
 func TestCatalogue(t *testing.T) {
 	for _, s := range schedule.Schedules() {
+		if s.Name == "refined" { // its only option has no default
+			continue
+		}
 		text := s.Name
 		for _, option := range s.Options {
 			if option.Name != "every" { // its default depends on the run
@@ -208,7 +242,7 @@ func TestCatalogue(t *testing.T) {
 }
 
 func FuzzNew(f *testing.F) {
-	for _, text := range []string{"cosine", "linear:warmup=100", "step:every=1000:factor=0.1", "step:every=99999999999"} {
+	for _, text := range []string{"cosine", "linear:warmup=100", "step:every=1000:factor=0.1", "step:every=99999999999", "milestones:at=0.1/0.2", "refined:x", "polynomial:power=0.5:warmup=3%"} {
 		f.Add(text, 1000)
 	}
 	f.Fuzz(func(t *testing.T, text string, total int) {
