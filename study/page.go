@@ -91,7 +91,6 @@ func (r *Report) section() report.Section {
 				{Name: "Criterion", Help: "fixed before the result was known"}, {Name: "Verdict"}},
 		},
 	}
-	var notes []string
 	for _, j := range r.Claims {
 		ours, criterion := j.Ours, j.Criterion
 		if j.Verdict == NotTestable {
@@ -99,16 +98,15 @@ func (r *Report) section() report.Section {
 		}
 		note := j.Statement
 		if j.Measure != "" {
-			note += " Measured: " + j.Measure
+			note += " Measured: " + strings.TrimSuffix(j.Measure, ".") + "."
+		}
+		if j.Remark != "" {
+			note += " Remark: " + j.Remark
 		}
 		s.Table.Rows = append(s.Table.Rows, report.Row{
 			Cells: []string{j.Title(), j.PaperFigure(), ours, criterion, string(j.Verdict)}, Note: note,
 		})
-		if j.Remark != "" {
-			notes = append(notes, j.ID+": "+j.Remark)
-		}
 	}
-	s.Text = strings.Join(notes, "\n\n")
 	return s
 }
 

@@ -153,9 +153,6 @@ var paperLayouts = [][]string{
 // narrowest is the least width at which a title or a purpose is of use.
 const narrowest = 28
 
-// columnGap is what printTable puts between columns.
-const columnGap = 2
-
 // paperTable is the list of papers in the first layout that fits a width, 0
 // for no limit, with titles and purposes cut.
 func paperTable(entries []catalogue.Entry, width int) (header []string, rows [][]string) {

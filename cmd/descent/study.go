@@ -272,7 +272,7 @@ func printVerdicts(w io.Writer, paper study.Paper, r *study.Report) error {
 		}
 		rows = append(rows, []string{j.Title() + ": " + j.Statement, j.PaperFigure(), ours, criterion, string(j.Verdict)})
 	}
-	if err := printWrapped(w, []string{"claim", "the paper's figure", "ours", "criterion", "verdict"}, rows); err != nil {
+	if err := printWrapped(w, []string{"claim", "the paper's figure", "ours", "criterion", "verdict"}, rows, []float64{4, 3, 4, 4, 0}); err != nil {
 		return err
 	}
 	for _, j := range r.Claims {

@@ -17,28 +17,64 @@ import (
 // printTable prints rows under a header, columns aligned, those in numeric to
 // the right. On a terminal the header is bold.
 func printTable(w io.Writer, header []string, rows [][]string, numeric ...int) error {
-	return renderTable(w, 0, header, rows, numeric...)
+	return render(w, newTable(w, header, rows, numeric))
 }
 
 // plainWidth is the width of wrapped tables where there is no terminal.
 const plainWidth = 160
 
-// printWrapped prints a table of texts, wrapped to the width of the terminal,
-// with a line between its rows.
-func printWrapped(w io.Writer, header []string, rows [][]string) error {
+// printWrapped prints a table of texts that is as wide as the terminal, with a
+// line between its rows. Columns share the width by their parts; one whose
+// part is 0 is as wide as its longest text.
+func printWrapped(w io.Writer, header []string, rows [][]string, parts []float64) error {
 	width := terminalWidth(w)
 	if width == 0 {
 		width = plainWidth
 	}
-	return renderTable(w, width, header, rows)
+	columns := shareWidth(width, header, rows, parts)
+	wrapped := make([][]string, len(rows))
+	for i, row := range rows {
+		for j, text := range row {
+			wrapped[i] = append(wrapped[i], lipgloss.NewStyle().Width(columns[j]).Render(text))
+		}
+	}
+	line := lipgloss.Border{Top: "─", Bottom: "─", Middle: "─"}
+	return render(w, newTable(w, header, wrapped, nil).BorderRow(true).BorderHeader(true).Border(line))
 }
 
-// renderTable prints a table. A width of 0 lets it be as wide as it is; others
-// wrap its cells.
-func renderTable(w io.Writer, width int, header []string, rows [][]string, numeric ...int) error {
-	renderer := lipgloss.NewRenderer(w)
-	cell := renderer.NewStyle().PaddingRight(2)
-	t := table.New().Headers(header...).Rows(rows...).
+// columnGap is the space between columns.
+const columnGap = 2
+
+// narrowestCell is the least width of a wrapped column.
+const narrowestCell = 8
+
+// shareWidth divides a width among columns.
+func shareWidth(width int, header []string, rows [][]string, parts []float64) []int {
+	columns := make([]int, len(header))
+	total := 0.0
+	for j, part := range parts {
+		width -= columnGap
+		total += part
+		if part > 0 {
+			continue
+		}
+		columns[j] = lipgloss.Width(header[j])
+		for _, row := range rows {
+			columns[j] = max(columns[j], lipgloss.Width(row[j]))
+		}
+		width -= columns[j]
+	}
+	for j, part := range parts {
+		if part > 0 {
+			columns[j] = max(narrowestCell, int(float64(width)*part/total))
+		}
+	}
+	return columns
+}
+
+func newTable(w io.Writer, header []string, rows [][]string, numeric []int) *table.Table {
+	cell := lipgloss.NewRenderer(w).NewStyle().PaddingRight(columnGap)
+	return table.New().Headers(header...).Rows(rows...).
 		BorderTop(false).BorderBottom(false).BorderLeft(false).BorderRight(false).BorderColumn(false).BorderHeader(false).
 		StyleFunc(func(row, column int) lipgloss.Style {
 			style := cell
@@ -50,9 +86,10 @@ func renderTable(w io.Writer, width int, header []string, rows [][]string, numer
 			}
 			return style
 		})
-	if width > 0 {
-		t = t.Width(width).Wrap(true).BorderRow(true).BorderHeader(true).Border(lipgloss.NormalBorder())
-	}
+}
+
+// render prints a table without spaces at the ends of its lines.
+func render(w io.Writer, t *table.Table) error {
 	for line := range strings.Lines(t.Render() + "\n") {
 		if _, err := fmt.Fprintln(w, strings.TrimRight(line, " \n")); err != nil {
 			return err

@@ -10,7 +10,7 @@ import (
 	"github.com/descentml/descent/study"
 )
 
-const unverified = "unverified: abstract; the full text was not available"
+const unverified = "abstract, unverified"
 
 func claims() []study.Claim {
 	return []study.Claim{
