@@ -64,6 +64,9 @@ func (e *Encoder) Features(t *Table, rows []int) ([]float32, error) {
 	if err := t.checkRows(rows); err != nil {
 		return nil, err
 	}
+	if t.Sparse != nil || len(e.fitted.Scales) > 0 {
+		return nil, fmt.Errorf("%s: the table or the encoder is sparse: expected both to have columns", t.Name)
+	}
 	sources, err := e.match(t)
 	if err != nil {
 		return nil, err

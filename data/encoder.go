@@ -26,6 +26,9 @@ import (
 //
 // A missing number becomes the mean, that is 0, and a missing category the most
 // frequent one.
+//
+// The columns of a sparse table are divided by their largest magnitude in the
+// training rows, which leaves zeros where they are.
 type Encoder struct {
 	fitted fitted
 	width  int
@@ -34,6 +37,7 @@ type Encoder struct {
 // fitted is what an encoder has learned, in the form in which it is saved.
 type fitted struct {
 	Columns []encoding `json:"columns"`
+	Scales  []float64  `json:"scales,omitempty"` // of sparse columns, in place of Columns
 	Image   *Image     `json:"image,omitempty"`
 	Task    Task       `json:"task"`
 	Target  string     `json:"target"`
@@ -78,6 +82,12 @@ func Fit(t *Table, train []int) (*Encoder, error) {
 	f := fitted{Columns: make([]encoding, len(t.Features)), Image: t.Image, Task: t.Task(), Target: t.Target.Name}
 	if err := f.fitTarget(t, train); err != nil {
 		return nil, err
+	}
+	if t.Sparse != nil {
+		if err := f.fitSparse(t.Sparse, train); err != nil {
+			return nil, err
+		}
+		return newEncoder(f)
 	}
 	if err := f.fitColumns(t, train); err != nil {
 		return nil, err
@@ -242,6 +252,12 @@ func newEncoder(f fitted) (*Encoder, error) {
 		}
 		e.width += c.width()
 	}
+	for i, scale := range f.Scales {
+		if !(scale > 0) || math.IsInf(scale, 0) || len(f.Columns) > 0 {
+			return nil, fmt.Errorf("encoder: sparse column %d has the scale %g beside %d others: expected one above 0, and no others", i+1, scale, len(f.Columns))
+		}
+	}
+	e.width += len(f.Scales)
 	if i := f.Image; i != nil && (min(i.Height, i.Width, i.Channels) <= 0 || i.Height*i.Width*i.Channels != e.width) {
 		return nil, fmt.Errorf("encoder: %d encoded features do not make an image of %d x %d x %d", e.width, i.Height, i.Width, i.Channels)
 	}

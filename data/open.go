@@ -47,6 +47,7 @@ type Options struct {
 	Missing     Missing         `json:"missing,omitempty"`      // "": MissingError
 	Kinds       map[string]Kind `json:"kinds,omitempty"`        // kinds of columns by name, where they are not to be detected; with NoTarget, other columns of a CSV file are left out
 	DataDir     string          `json:"data_dir,omitempty"`     // folder of Fashion-MNIST's IDX files; "": that of Debian's package dataset-fashion-mnist
+	KeepSparse  bool            `json:"keep_sparse,omitempty"`  // leave the rows of a LIBSVM file in Table.Sparse, without their zeros
 	MemoryLimit int64           `json:"memory_limit,omitempty"` // most bytes that the cells of a table may take; 0: 4 GiB
 }
 
@@ -151,6 +152,9 @@ func read(ctx context.Context, r io.Reader, name string, opts Options, labels fu
 		sparse, err := ReadLIBSVM(ctx, content, name, opts)
 		if err != nil {
 			return nil, err
+		}
+		if opts.KeepSparse {
+			return sparse.keep(opts)
 		}
 		return sparse.Table(opts)
 	case formatIDX:

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -195,6 +196,16 @@ func openEmbedded(name string) (*bufio.Reader, error) {
 
 // fashionDir is where Debian's package dataset-fashion-mnist has its files.
 const fashionDir = "/usr/share/datasets/fashion-mnist"
+
+// Installed tells whether Open finds the set of this name without being told a
+// folder: all but fashion-mnist are part of the program.
+func Installed(name string) bool {
+	if name == "fashion-mnist" {
+		found, err := filepath.Glob(filepath.Join(fashionDir, "train-images-idx3-ubyte*"))
+		return err == nil && len(found) > 0
+	}
+	return slices.ContainsFunc(Sets(), func(s Set) bool { return s.Name == name })
+}
 
 var fashionClasses = []string{"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"}
 

@@ -160,3 +160,15 @@ func TestSetsRefuseOtherUses(t *testing.T) {
 		t.Errorf("error %v, want a table without a target", err)
 	}
 }
+
+func TestInstalled(t *testing.T) {
+	for _, set := range data.Sets() {
+		_, err := data.Open(t.Context(), set.Name, data.Options{})
+		if got := data.Installed(set.Name); got != (err == nil) {
+			t.Errorf("%s: installed is %t, and opening it says %v", set.Name, got, err)
+		}
+	}
+	if data.Installed("no-such-set") {
+		t.Error("a set that there is not is installed")
+	}
+}

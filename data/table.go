@@ -61,6 +61,7 @@ type Table struct {
 	Name     string
 	Rows     int
 	Features []Column
+	Sparse   *Sparse // in place of Features: numeric columns of which most cells are 0
 	Target   *Column // nil if the table was read for prediction
 	Image    *Image  // if set, the features are its pixels: row by row, the channels of a pixel together
 	TestFrom int     // if above 0, the rows from here on are the set's own test part
@@ -126,6 +127,9 @@ func (t *Table) check() error {
 	}
 	if i := t.Image; i != nil && (min(i.Height, i.Width, i.Channels) <= 0 || i.Height*i.Width*i.Channels != len(t.Features)) {
 		return fmt.Errorf("%s: %d features do not make an image of %d x %d x %d", t.Name, len(t.Features), i.Height, i.Width, i.Channels)
+	}
+	if t.Sparse != nil && (len(t.Features) > 0 || t.Sparse.Rows() != t.Rows) {
+		return fmt.Errorf("%s: %d sparse rows beside %d columns in a table of %d rows: expected as many, and no columns", t.Name, t.Sparse.Rows(), len(t.Features), t.Rows)
 	}
 	seen := make(map[string]bool, len(t.Features))
 	for i := range t.Features {

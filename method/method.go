@@ -9,8 +9,10 @@ import (
 	"github.com/gomlx/gomlx/ml/train"
 
 	"github.com/descentml/descent/method/firstorder"
+	"github.com/descentml/descent/method/separation"
 	"github.com/descentml/descent/method/spec"
 	"github.com/descentml/descent/method/stepper"
+	"github.com/descentml/descent/method/surrogate"
 )
 
 // Builder makes steppers of one method with its options.
@@ -33,6 +35,8 @@ type family struct {
 // families lists the packages of methods in the order of the catalogue.
 var families = []family{
 	{firstorder.Methods, buildFirstOrder},
+	{separation.Methods, separation.New},
+	{surrogate.Methods, surrogate.New},
 }
 
 func buildFirstOrder(text string) (func(stepper.Model) (stepper.Stepper, error), error) {

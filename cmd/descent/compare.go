@@ -28,11 +28,17 @@ length of training, first seed; the grid is widened while its best rate lies on
 an edge. Chosen is the rate with the lowest validation loss among those whose
 validation score is within one standard error of the best. It is trained with the
 other seeds, and the test part decides. For one seed, all methods start from the same
-weights and see the same batches.`,
+weights and see the same batches.
+
+LIBSVM files with two classes are not made dense for a linear model whose
+methods are all among gd, normalized-gd and the perceptrons: these compute on
+the sparse rows, in float64.`,
 		Example: `  descent compare
   descent compare --data churn.csv --target churned --model mlp:64,64 --methods adam,diffgrad,sgd --seeds 5
   descent compare --data fashion-mnist --model cnn --epochs 1 --seeds 1
   descent compare --data diabetes --model linear --json
+  descent compare --data news.libsvm --model linear --methods gd,normalized-gd,batch-perceptron --epochs 500
+  descent compare --methods adam --schedule linear,cosine
   descent compare --resume 12`,
 		Args: cobra.NoArgs,
 	}

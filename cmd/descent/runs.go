@@ -192,7 +192,7 @@ func propose(c *cobra.Command, run store.Run, result *experiment.Report, storeFl
 	fmt.Fprintf(w, "Repeat:  %s\n", config.Command(run.Kind)+storeOption(storeFlag))
 	if config.Save != "" && result.Results[0].Status == experiment.StatusOK {
 		fmt.Fprintf(w, "Model:   %s\nPredict: descent predict --model %s --data NEW.csv\n", config.Save, experiment.Quote(config.Save))
-	} else if best, ok := result.Winner(); ok {
+	} else if best, ok := result.Winner(); ok && !result.Data.Sparse { // train reads rows densely, and scales them in another way
 		fmt.Fprintf(w, "Train:   %s\n", config.TrainCommand(best)+storeOption(storeFlag))
 	}
 	return nil

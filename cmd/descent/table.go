@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -35,12 +36,17 @@ func printWrapped(w io.Writer, header []string, rows [][]string, parts []float64
 	wrapped := make([][]string, len(rows))
 	for i, row := range rows {
 		for j, text := range row {
+			text = negative.ReplaceAllString(text, "${1}\u2212${2}")
 			wrapped[i] = append(wrapped[i], lipgloss.NewStyle().Width(columns[j]).Render(text))
 		}
 	}
 	line := lipgloss.Border{Top: "─", Bottom: "─", Middle: "─"}
 	return render(w, newTable(w, header, wrapped, nil).BorderRow(true).BorderHeader(true).Border(line))
 }
+
+// negative is a number below zero. Its sign is written as a minus, since lines
+// break at hyphens.
+var negative = regexp.MustCompile(`(^|[\s(=,])-([0-9])`)
 
 // columnGap is the space between columns.
 const columnGap = 2
@@ -105,8 +111,12 @@ func printReport(w io.Writer, r *experiment.Report) error {
 	if d.Classes > 0 {
 		classes = fmt.Sprintf(", %d classes", d.Classes)
 	}
-	fmt.Fprintf(w, "%s: %d training, %d validation and %d test examples, %d features%s; model %s\n\n",
-		d.Name, d.Train, d.Validation, d.Test, d.Features, classes, r.Model)
+	sparse := ""
+	if d.Sparse {
+		sparse = "; sparse rows in float64, columns divided by their largest magnitude"
+	}
+	fmt.Fprintf(w, "%s: %d training, %d validation and %d test examples, %d features%s; model %s%s\n\n",
+		d.Name, d.Train, d.Validation, d.Test, d.Features, classes, r.Model, sparse)
 	columns := r.Columns()
 	header := []string{"", "method"}
 	var numeric []int

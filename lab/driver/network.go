@@ -94,6 +94,8 @@ func (n *network) compile(batchSize int) error {
 	return nil
 }
 
+func (n *network) variables() (*model.Store, error) { return n.store, nil }
+
 // batch copies the given examples into tensors [len(rows), width] and [len(rows), 1].
 func (n *network) batch(e *Examples, rows []int) (x, y *tensors.Tensor) {
 	width := n.problem.Width

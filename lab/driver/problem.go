@@ -9,16 +9,19 @@ import (
 
 	"github.com/gomlx/compute/dtypes"
 
+	"github.com/descentml/descent/backend/kernel/sparse"
 	"github.com/descentml/descent/data"
 	"github.com/descentml/descent/model"
 	"github.com/descentml/descent/objective"
 )
 
-// Examples is an encoded part of a data set. Exactly one of Labels (class
-// indices) and Targets (standardised values) is set, with Count entries.
+// Examples is an encoded part of a data set. Exactly one of Features and Sparse
+// is set, and exactly one of Labels (class indices) and Targets (standardised
+// values), with Count entries.
 type Examples struct {
 	Count    int
 	Features []float32 // Count x width, row by row
+	Sparse   *sparse.Matrix
 	Labels   []int32
 	Targets  []float32
 }
@@ -87,7 +90,12 @@ func (p *Problem) checkTargets(name string) error {
 func Encode(t *data.Table, rows []int, encoder *data.Encoder) (Examples, error) {
 	e := Examples{Count: len(rows)}
 	var err error
-	if e.Features, err = encoder.Features(t, rows); err != nil {
+	if t.Sparse != nil {
+		e.Sparse, err = encoder.SparseFeatures(t, rows)
+	} else {
+		e.Features, err = encoder.Features(t, rows)
+	}
+	if err != nil {
 		return e, err
 	}
 	switch encoder.Task() {

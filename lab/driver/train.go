@@ -99,12 +99,32 @@ func Train(ctx context.Context, backend compute.Backend, p *Problem, t Trial, fr
 	return outcome, err
 }
 
+// machine is a problem's model with its weights and a method that trains it.
+type machine interface {
+	// compile makes ready for batches of a size.
+	compile(batchSize int) error
+	// advance takes one step on the given rows.
+	advance(rate float64, e *Examples, rows []int) (stepper.Step, error)
+	// measure evaluates the given rows, or all if there are none given.
+	measure(ctx context.Context, e *Examples, rows []int) (Measure, error)
+	// variables holds all that a training continues from.
+	variables() (*model.Store, error)
+}
+
+// newMachine makes a machine over the given store, whose variables are kept.
+func newMachine(backend compute.Backend, p *Problem, store *model.Store, builder *method.Builder, t Trial) (machine, error) {
+	if p.Train.Sparse != nil {
+		return newSeparator(p, store, t.Method)
+	}
+	return newNetwork(backend, p, store, builder, t)
+}
+
 // session is a trial under way.
 type session struct {
 	problem  *Problem
 	trial    Trial
 	hooks    Hooks
-	network  *network
+	network  machine
 	schedule schedule.Func
 
 	stepsPerEpoch int
@@ -114,6 +134,7 @@ type session struct {
 	initialLoss   float64
 	counts        Counts
 	diverged      bool
+	anyLoss       bool // a loss that rises is no divergence
 	last          Epoch
 	order         []int // of the present epoch
 	epochOfOrder  int
@@ -149,7 +170,8 @@ func train(ctx context.Context, backend compute.Backend, p *Problem, t Trial, fr
 	if err != nil {
 		return Outcome{}, s.interrupted(ctx, err)
 	}
-	return Outcome{Diverged: s.diverged, Last: s.last, Test: test, Weights: s.network.store}, nil
+	weights, err := s.network.variables()
+	return Outcome{Diverged: s.diverged, Last: s.last, Test: test, Weights: weights}, err
 }
 
 // Check finds what is wrong with a trial on a problem before it is run: an
@@ -219,9 +241,10 @@ func newSession(backend compute.Backend, p *Problem, t Trial, from *Checkpoint, 
 		s.trained = time.Duration(from.Seconds * float64(time.Second))
 		s.saved = s.trained
 	}
-	if s.network, err = newNetwork(backend, p, store, builder, t); err != nil {
+	if s.network, err = newMachine(backend, p, store, builder, t); err != nil {
 		return nil, err
 	}
+	s.anyLoss = builder.Method.LossMayRise
 	return s, s.network.compile(t.batchSize(p))
 }
 
@@ -270,7 +293,7 @@ func (s *session) measure(ctx context.Context) error {
 	if s.step == 0 {
 		s.initialLoss = train.Loss
 	}
-	if !isFinite(train.Loss) || train.Loss > divergedFactor*s.initialLoss {
+	if !isFinite(train.Loss) || !s.anyLoss && train.Loss > divergedFactor*s.initialLoss {
 		s.diverged = true
 	}
 	s.last = Epoch{
@@ -297,7 +320,11 @@ func (s *session) checkpoint() error {
 	if s.hooks.Checkpoint == nil || s.step == 0 {
 		return nil
 	}
-	variables, err := encodeVariables(s.network.store)
+	store, err := s.network.variables()
+	if err != nil {
+		return err
+	}
+	variables, err := encodeVariables(store)
 	if err != nil {
 		return err
 	}

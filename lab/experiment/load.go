@@ -22,6 +22,9 @@ type DataSummary struct {
 	Test       int    `json:"test"`       // examples
 	Features   int    `json:"features"`   // after encoding
 	Classes    int    `json:"classes"`    // 0 for regression
+	// Sparse says that zeros were left out: columns are divided by their
+	// largest magnitude instead of standardised, and numbers are float64.
+	Sparse bool `json:"sparse,omitempty"`
 }
 
 // Loaded is a configuration's data, read, split and encoded.
@@ -46,7 +49,7 @@ func Load(ctx context.Context, c *Config) (*Loaded, error) {
 	if err != nil {
 		return nil, err
 	}
-	table, err := data.Open(ctx, c.Data.Source, c.Data.Options)
+	table, err := open(ctx, c)
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +73,7 @@ func Load(ctx context.Context, c *Config) (*Loaded, error) {
 	}
 	loaded := &Loaded{Problem: problem, Encoder: encoder, Fingerprint: fingerprint(problem), Summary: DataSummary{
 		Name: table.Name, Train: len(split.Train), Validation: len(split.Validation), Test: len(split.Test),
-		Features: encoder.Width(), Classes: len(encoder.Classes()),
+		Features: encoder.Width(), Classes: len(encoder.Classes()), Sparse: table.Sparse != nil,
 	}}
 	if c.Data.Fingerprint != "" && c.Data.Fingerprint != loaded.Fingerprint {
 		return nil, fmt.Errorf("%s has changed since the run began: its results cannot be continued", c.Data.Source)
@@ -78,11 +81,36 @@ func Load(ctx context.Context, c *Config) (*Loaded, error) {
 	return loaded, nil
 }
 
+// open reads the data. The rows of a LIBSVM file stay sparse where the model and
+// all methods can do with that.
+func open(ctx context.Context, c *Config) (*data.Table, error) {
+	able := func(task data.Task, classes int) bool {
+		return c.Save == "" && !slices.ContainsFunc(c.Methods, func(m string) bool { return !driver.Sparse(m, c.Model, task, classes) })
+	}
+	options := c.Data.Options
+	options.KeepSparse = able(data.Classification, 2)
+	table, err := data.Open(ctx, c.Data.Source, options)
+	if err != nil || table.Sparse == nil {
+		return table, err
+	}
+	if table.Target == nil || !able(table.Task(), len(table.Target.Levels)) {
+		return table.Sparse.Table(c.Data.Options)
+	}
+	return table, nil
+}
+
 // fingerprint is a hash of everything that trials are trained and measured on.
 func fingerprint(p *driver.Problem) string {
 	sum := sha256.New()
 	for _, part := range []*driver.Examples{&p.Train, &p.Validation, &p.Test} {
 		hashValues(sum, part.Features)
+		if m := part.Sparse; m != nil {
+			hashValues(sum, m.Indices)
+			hashValues(sum, m.Values)
+			for _, offset := range m.Offsets {
+				_ = binary.Write(sum, binary.LittleEndian, int64(offset))
+			}
+		}
 		hashValues(sum, part.Labels)
 		hashValues(sum, part.Targets)
 	}
@@ -91,7 +119,7 @@ func fingerprint(p *driver.Problem) string {
 
 // hashValues adds the number of values and their bits to a hash, in pieces, so
 // that large data is not copied as a whole.
-func hashValues[T float32 | int32](sum hash.Hash, values []T) {
+func hashValues[T float32 | float64 | int32](sum hash.Hash, values []T) {
 	// A hash never fails to be written to, and the values have a fixed size.
 	_ = binary.Write(sum, binary.LittleEndian, int64(len(values)))
 	for piece := range slices.Chunk(values, 1<<16) {

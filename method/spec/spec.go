@@ -35,6 +35,9 @@ type Method struct {
 	// FullBatch says that a step takes the whole training part, whatever the
 	// batch size.
 	FullBatch bool `json:"full_batch,omitempty"`
+	// LossMayRise says that a loss far above the first is part of the method's
+	// way and no sign that it has diverged.
+	LossMayRise bool `json:"loss_may_rise,omitempty"`
 	// Options are the settings that are read, the learning rate first.
 	Options []Option `json:"options"`
 }
