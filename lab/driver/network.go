@@ -24,6 +24,7 @@ const evaluationBatch = 256
 // network is a problem's model with its weights, ready to step and evaluate.
 type network struct {
 	problem  *Problem
+	backend  compute.Backend
 	store    *model.Store
 	stepper  stepper.Stepper
 	evaluate *model.Exec
@@ -43,7 +44,7 @@ func newNetwork(backend compute.Backend, p *Problem, store *model.Store, method 
 			return nil, fmt.Errorf("seeding the weights: %w", err)
 		}
 	}
-	n := &network{problem: p, store: store}
+	n := &network{problem: p, backend: backend, store: store}
 	m := stepper.Model{
 		Backend: backend, Store: store, DType: p.DType, Loss: p.loss(),
 		Outputs: func(scope *model.Scope, x *graph.Node) *graph.Node {
@@ -97,7 +98,7 @@ func (n *network) compile(batchSize int) error {
 func (n *network) variables() (*model.Store, error) { return n.store, nil }
 
 // batch copies the given examples into tensors [len(rows), width] and [len(rows), 1].
-func (n *network) batch(e *Examples, rows []int) (x, y *tensors.Tensor) {
+func (n *network) batch(e *Examples, rows []int) (x, y *tensors.Tensor, err error) {
 	width := n.problem.Width
 	n.features = n.features[:0]
 	for _, row := range rows {
@@ -106,10 +107,14 @@ func (n *network) batch(e *Examples, rows []int) (x, y *tensors.Tensor) {
 	x = tensors.FromFlatDataAndDimensions(n.features, len(rows), width)
 	if e.Labels != nil {
 		n.labels = gather(n.labels, e.Labels, rows)
-		return x, tensors.FromFlatDataAndDimensions(n.labels, len(rows), 1)
+		y = tensors.FromFlatDataAndDimensions(n.labels, len(rows), 1)
+	} else {
+		n.targets = gather(n.targets, e.Targets, rows)
+		y = tensors.FromFlatDataAndDimensions(n.targets, len(rows), 1)
 	}
-	n.targets = gather(n.targets, e.Targets, rows)
-	return x, tensors.FromFlatDataAndDimensions(n.targets, len(rows), 1)
+	// GoMLX would do this too, but after it has made an error of it.
+	shared := n.backend.HasSharedBuffers()
+	return x, y, errors.Join(x.MaterializeOnDevice(n.backend, shared, 0), y.MaterializeOnDevice(n.backend, shared, 0))
 }
 
 func gather[T any](buffer, values []T, rows []int) []T {
@@ -122,14 +127,20 @@ func gather[T any](buffer, values []T, rows []int) []T {
 
 // advance takes one training step on the given examples.
 func (n *network) advance(rate float64, e *Examples, rows []int) (stepper.Step, error) {
-	x, y := n.batch(e, rows)
+	x, y, err := n.batch(e, rows)
+	if err != nil {
+		return stepper.Step{}, err
+	}
 	step, err := n.stepper.Step(rate, x, y)
 	return step, errors.Join(err, finalize(x, y))
 }
 
 // evaluated is the mean loss of a batch and the sum that its score is made of.
 func (n *network) evaluated(e *Examples, rows []int) (loss, score float64, err error) {
-	x, y := n.batch(e, rows)
+	x, y, err := n.batch(e, rows)
+	if err != nil {
+		return 0, 0, err
+	}
 	outputs, err := n.evaluate.Exec(x, y)
 	if err != nil {
 		return 0, 0, err

@@ -127,6 +127,7 @@ type session struct {
 	network  machine
 	schedule schedule.Func
 
+	batch         int // examples per step
 	stepsPerEpoch int
 	step          int
 	trained       time.Duration
@@ -228,7 +229,7 @@ func newSession(backend compute.Backend, p *Problem, t Trial, from *Checkpoint, 
 	if err != nil {
 		return nil, err
 	}
-	s := &session{problem: p, trial: t, hooks: hooks, epochOfOrder: -1, stepsPerEpoch: t.StepsPerEpoch(p)}
+	s := &session{problem: p, trial: t, hooks: hooks, epochOfOrder: -1, batch: t.batchSize(p), stepsPerEpoch: t.StepsPerEpoch(p)}
 	if s.schedule, err = t.schedule(s.stepsPerEpoch); err != nil {
 		return nil, err
 	}
@@ -245,7 +246,7 @@ func newSession(backend compute.Backend, p *Problem, t Trial, from *Checkpoint, 
 		return nil, err
 	}
 	s.anyLoss = builder.Method.LossMayRise
-	return s, s.network.compile(t.batchSize(p))
+	return s, s.network.compile(s.batch)
 }
 
 func (s *session) finished() bool {
@@ -260,9 +261,8 @@ func (s *session) advance() error {
 		s.order = data.EpochOrder(s.problem.Train.Count, s.trial.Seed, epoch)
 		s.epochOfOrder = epoch
 	}
-	size := s.trial.batchSize(s.problem)
-	first := s.step % s.stepsPerEpoch * size
-	rows := s.order[first:min(first+size, len(s.order))]
+	first := s.step % s.stepsPerEpoch * s.batch
+	rows := s.order[first:min(first+s.batch, len(s.order))]
 	start := time.Now()
 	step, err := s.network.advance(s.rateAt(s.step), &s.problem.Train, rows)
 	s.trained += time.Since(start)
