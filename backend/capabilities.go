@@ -25,7 +25,7 @@ func supportedOperations() map[compute.OpType]bool {
 	for _, op := range []compute.OpType{
 		compute.OpTypeParameter, compute.OpTypeConstant, compute.OpTypeIsNaN, compute.OpTypeClamp, compute.OpTypeDot,
 		compute.OpTypeNotEqualTotalOrder,
-		compute.OpTypeFusedGelu, compute.OpTypeFusedDense, compute.OpTypeFusedAttentionQKVProjection,
+		compute.OpTypeFusedDense, compute.OpTypeFusedAttentionQKVProjection,
 	} {
 		operations[op] = true
 	}

@@ -2,7 +2,6 @@ package backend
 
 import (
 	"fmt"
-	"math"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -16,12 +15,7 @@ import (
 // 0.5*(1+tanh(sqrt(2/pi)*(x+0.044715*x^3))).
 func (f *Function) FusedGelu(x compute.Value, exact bool) (compute.Value, error) {
 	e := &expression{f: f, op: compute.OpTypeFusedGelu}
-	operand := e.shape(x)
-	if e.err == nil && !operand.DType.IsFloat() {
-		return nil, fmt.Errorf("FusedGelu: operand is %s, expected floats", operand)
-	}
-	result := e.gelu(e.widen(x), exact)
-	return e.result(e.convert(result, operand.DType))
+	return e.result(e.gelu(x, exact))
 }
 
 // FusedDense returns activation(x @ weight + bias); bias may be nil.
@@ -149,7 +143,7 @@ func (e *expression) convert(x compute.Value, dtype dtypes.DType) compute.Value 
 	return e.add(compute.OpTypeConvertDType, ir.DType{DType: dtype}, x)
 }
 
-// widen converts 16-bit floats to float32, so that a formula is rounded once.
+// widen converts 16-bit floats to float32.
 func (e *expression) widen(x compute.Value) compute.Value {
 	if e.shape(x).DType.IsHalfPrecision() {
 		return e.convert(x, dtypes.Float32)
@@ -165,16 +159,10 @@ func (e *expression) sum(lhs, rhs compute.Value) compute.Value {
 	return e.add(compute.OpTypeAdd, nil, lhs, rhs)
 }
 
+// gelu computes 16-bit floats in float32, for which there is a kernel.
 func (e *expression) gelu(x compute.Value, exact bool) compute.Value {
-	var inner compute.Value
-	if exact {
-		inner = e.add(compute.OpTypeErf, nil, e.mul(x, e.scalar(x, 1/math.Sqrt2)))
-	} else {
-		cube := e.mul(x, e.mul(x, x))
-		polynomial := e.sum(x, e.mul(cube, e.scalar(x, 0.044715)))
-		inner = e.add(compute.OpTypeTanh, nil, e.mul(polynomial, e.scalar(x, math.Sqrt(2/math.Pi))))
-	}
-	return e.mul(e.mul(x, e.scalar(x, 0.5)), e.sum(inner, e.scalar(x, 1)))
+	y := e.add(compute.OpTypeFusedGelu, ir.Gelu{Exact: exact}, e.widen(x))
+	return e.convert(y, e.shape(x).DType)
 }
 
 func (e *expression) activate(x compute.Value, activation compute.ActivationType) compute.Value {

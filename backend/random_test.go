@@ -242,6 +242,7 @@ func (d *drawer) unary(x drawnValue) {
 		func() compute.Value { return d.must(d.Cos(bounded())) },
 		func() compute.Value { return d.must(d.Logistic(x.Value)) },
 		func() compute.Value { return d.must(d.Erf(x.Value)) },
+		func() compute.Value { return d.must(d.FusedGelu(x.Value, d.random.IntN(2) == 0)) },
 		func() compute.Value { return d.must(d.Abs(x.Value)) },
 		func() compute.Value { return d.must(d.Log(positive())) },
 		func() compute.Value { return d.must(d.Log1p(positive())) },

@@ -116,6 +116,9 @@ type (
 		FeatureAxis int
 	}
 
+	// Gelu computes with the error function if Exact, else with an approximation.
+	Gelu struct{ Exact bool }
+
 	// LayerNorm normalizes over Axes; gamma and beta are further inputs.
 	LayerNorm struct {
 		Axes              []int

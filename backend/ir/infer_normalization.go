@@ -16,6 +16,8 @@ func softmaxShape(a Axis, in []shapes.Shape) (shapes.Shape, error) {
 	return in[0], checkAxes([]int{a.Axis}, in[0])
 }
 
+func geluShape(_ Gelu, in []shapes.Shape) (shapes.Shape, error) { return in[0], wantFloat(in[0]) }
+
 func wantFloat(shape shapes.Shape) error {
 	if !shape.DType.IsFloat() {
 		return fmt.Errorf("expected a float operand, got %s", shape)

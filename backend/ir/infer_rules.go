@@ -76,6 +76,7 @@ var rules = map[compute.OpType]rule{
 	compute.OpTypeDynamicShape:             checked(1, single(func(in []shapes.Shape) (shapes.Shape, error) { return shapes.Make(dtypes.Int32, in[0].Rank()), nil })),
 	compute.OpTypeDynamicReshape:           withMany(dynamicReshapeShape),
 	compute.OpTypeFusedSoftmax:             with(1, softmaxShape),
+	compute.OpTypeFusedGelu:                with(1, geluShape),
 	compute.OpTypeFusedLayerNorm:           withMany(layerNormShape),
 	compute.OpTypeBatchNormForInference:    checked(5, withMany(batchNormInferenceShape)),
 	compute.OpTypeBatchNormForTraining:     checked(3, withMany(batchNormTrainingShapes)),

@@ -1,6 +1,8 @@
 package ops
 
 import (
+	"fmt"
+
 	"github.com/descentml/descent/backend/tensor"
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/dtypes/gotype"
@@ -25,7 +27,7 @@ func ArgMinMax(out, in tensor.Tensor, axis int, isMin bool) error {
 		return err
 	}
 	if in.Shape.Dimensions[axis] == 0 && out.Shape.Size() > 0 {
-		return unsupported(op+" of no elements", in.Shape.DType)
+		return fmt.Errorf("%s: axis %d of %s has no elements, expected at least one", op, axis, in.Shape)
 	}
 	positions := out
 	if out.Shape.DType != dtypes.Int64 {

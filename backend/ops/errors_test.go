@@ -22,10 +22,8 @@ var wildCalls = map[string]wildCall{
 	"compare":     func(t []tensor.Tensor, _ [][]int) error { return ops.Compare(compute.OpTypeLessThan, t[0], t[1], t[2]) },
 	"convert":     func(t []tensor.Tensor, _ [][]int) error { return ops.ConvertDType(t[0], t[1]) },
 	"where":       func(t []tensor.Tensor, _ [][]int) error { return ops.Where(t[0], t[1], t[2], t[3]) },
-	"clamp":       func(t []tensor.Tensor, _ [][]int) error { return ops.Clamp(t[0], t[1], t[2], t[3]) },
 	"reshape":     func(t []tensor.Tensor, _ [][]int) error { return ops.Reshape(t[0], t[1]) },
 	"bitcast":     func(t []tensor.Tensor, _ [][]int) error { return ops.Bitcast(t[0], t[1]) },
-	"identity":    func(t []tensor.Tensor, _ [][]int) error { return ops.Identity(t[0], t[1]) },
 	"transpose":   func(t []tensor.Tensor, i [][]int) error { return ops.Transpose(t[0], t[1], i[0]) },
 	"broadcast":   func(t []tensor.Tensor, i [][]int) error { return ops.BroadcastInDim(t[0], t[1], i[0]) },
 	"reverse":     func(t []tensor.Tensor, i [][]int) error { return ops.Reverse(t[0], t[1], i[0]) },
@@ -76,18 +74,9 @@ var wildCalls = map[string]wildCall{
 		return ops.BatchNormForTraining(t[0], t[1], t[2], t[3], t[2], t[1], 1, first(i))
 	},
 	"gelu": func(t []tensor.Tensor, _ [][]int) error { return ops.FusedGelu(t[0], t[1], true) },
-	"dense": func(t []tensor.Tensor, i [][]int) error {
-		return ops.FusedDense(t[0], t[1], t[2], t[3], compute.DenseConfig{WeightLayout: compute.DenseLayout(first(i))})
-	},
-	"attention projection": func(t []tensor.Tensor, _ [][]int) error {
-		return ops.FusedAttentionQKVProjection(t[0], t[1], t[2], t[3], t[0], t[1], t[2], t[3])
-	},
-	"attention": func(t []tensor.Tensor, i [][]int) error {
-		return ops.FusedScaledDotProductAttention(t[0], t[1], t[2], t[3], ops.Attention{Layout: compute.AttentionAxesLayout(first(i)), Bias: t[1], Mask: t[0]})
-	},
 	"quantized dense": func(t []tensor.Tensor, i [][]int) error {
 		q := ops.Quantization{Scheme: compute.QuantizationScheme(first(i)), Scale: t[0], ZeroPoint: t[1], BlockSize: first(i[1:])}
-		return ops.FusedQuantizedDense(t[0], t[1], t[2], t[3], q, compute.ActivationNone)
+		return ops.FusedQuantizedDense(t[0], t[1], t[2], q)
 	},
 	"embedding lookup": func(t []tensor.Tensor, i [][]int) error {
 		return ops.QuantizedEmbeddingLookup(t[0], t[1], t[2], compute.GGMLQuantType(first(i)))

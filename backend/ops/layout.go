@@ -218,18 +218,6 @@ func ceilDiv(a, b int) int {
 	return quotient
 }
 
-// Identity copies in to out. out may be in.
-func Identity(out, in tensor.Tensor) error {
-	if err := checkTensors("identity", out, in); err != nil {
-		return err
-	}
-	if err := checkShape("identity", "output", out, in.Shape.DType, in.Shape.Dimensions); err != nil {
-		return err
-	}
-	copyAll(out, in)
-	return nil
-}
-
 // scratch returns a new tensor of the given shape.
 func scratch(op string, shape shapes.Shape) (tensor.Tensor, error) {
 	t, err := tensor.New(shape)

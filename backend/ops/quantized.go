@@ -24,11 +24,11 @@ type Quantization struct {
 	GGMLType compute.GGMLQuantType
 }
 
-// FusedQuantizedDense computes activation(in·weights + bias) in float32, with
-// in of shape [batch..., inputs] and bias of shape [outputs] or the zero Tensor.
+// FusedQuantizedDense computes in·weights in float32, with in of shape
+// [batch..., inputs].
 // QuantLinear and QuantNF4 have weights [inputs, outputs] of integers of at most
 // 8 bits; QuantGGML has bytes [outputs, bytes per row].
-func FusedQuantizedDense(out, in, weights, bias tensor.Tensor, quantization Quantization, activation compute.ActivationType) error {
+func FusedQuantizedDense(out, in, weights tensor.Tensor, quantization Quantization) error {
 	const op = "quantized dense"
 	if err := checkTensors(op, out, in, weights); err != nil {
 		return err
@@ -56,18 +56,9 @@ func FusedQuantizedDense(out, in, weights, bias tensor.Tensor, quantization Quan
 	clear(to)
 	if quantization.Scheme == compute.QuantGGML {
 		denseByOutput(to, from, tensor.Of[uint8](weights), inputs, outputs, quantization.GGMLType)
-	} else if err := denseByInput(op, to, from, weights, quantization); err != nil {
-		return err
+		return nil
 	}
-	if given(bias) {
-		if err := checkShape(op, "bias", bias, dtypes.Float32, []int{outputs}); err != nil {
-			return err
-		}
-		if err := addRows(op, out, bias); err != nil {
-			return err
-		}
-	}
-	return Activate(out, out, activation)
+	return denseByInput(op, to, from, weights, quantization)
 }
 
 // denseByOutput dequantizes the weights of one output at a time.
@@ -83,6 +74,23 @@ func denseByOutput(to, from []float32, weights []uint8, inputs, outputs int, for
 			to[batch*outputs+output] = innerProduct(from[batch*inputs:(batch+1)*inputs], row)
 		}
 	}
+}
+
+// innerProduct returns the inner product of two vectors of one length.
+func innerProduct(a, b []float32) float32 {
+	var s0, s1, s2, s3 float32
+	b = b[:len(a)]
+	i := 0
+	for ; i+4 <= len(a); i += 4 {
+		s0 += a[i] * b[i]
+		s1 += a[i+1] * b[i+1]
+		s2 += a[i+2] * b[i+2]
+		s3 += a[i+3] * b[i+3]
+	}
+	for ; i < len(a); i++ {
+		s0 += a[i] * b[i]
+	}
+	return (s0 + s1) + (s2 + s3)
 }
 
 // denseByInput dequantizes the weights of one input at a time.

@@ -43,10 +43,11 @@ func TestQuantizedDenseEqualsDenseWithTheWeightsItStandsFor(t *testing.T) {
 			}
 			tensor.Of[float32](real)[flat([]int{inputs, outputs}, at)] = float32(number)
 		})
-		x, bias := draw(t, "x", dtypes.Float32, batch, inputs), draw(t, "bias", dtypes.Float32, outputs)
+		x := draw(t, "x", dtypes.Float32, batch, inputs)
 		want, out := empty(t, dtypes.Float32, batch, outputs), empty(t, dtypes.Float32, batch, outputs)
-		must(t, ops.FusedDense(want, x, real, bias, compute.DenseConfig{Activation: compute.ActivationRelu}))
-		must(t, ops.FusedQuantizedDense(out, x, weights, bias, q, compute.ActivationRelu))
+		axes := ops.DotAxes{LHSContracting: []int{1}, RHSContracting: []int{0}}
+		must(t, ops.DotGeneral(want, x, real, axes, dtypes.InvalidDType))
+		must(t, ops.FusedQuantizedDense(out, x, weights, q))
 		expect(t, out, 1e-5, values(t, want)...)
 	})
 }
@@ -123,8 +124,8 @@ func TestQuantizedDenseOfBlocks(t *testing.T) {
 			x := empty(t, dtypes.Float32, 1, width)
 			tensor.Of[float32](x)[position] = 2
 			out := empty(t, dtypes.Float32, 1, 2)
-			must(t, ops.FusedQuantizedDense(out, x, weights, filled(t, dtypes.Float32, []int{2}, 0, 1), ops.Quantization{Scheme: compute.QuantGGML, GGMLType: format}, compute.ActivationNone))
-			expect(t, out, 0, 2*want, 2*want+1)
+			must(t, ops.FusedQuantizedDense(out, x, weights, ops.Quantization{Scheme: compute.QuantGGML, GGMLType: format}))
+			expect(t, out, 0, 2*want, 2*want)
 		}
 	}
 }

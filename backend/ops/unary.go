@@ -61,11 +61,6 @@ func IsFinite(out, in tensor.Tensor) error {
 	return classify(compute.OpTypeIsFinite, out, in, finite[float32], finite[float64])
 }
 
-// IsNaN sets each boolean of out to whether the float in in is NaN.
-func IsNaN(out, in tensor.Tensor) error {
-	return classify(compute.OpTypeIsNaN, out, in, notANumber[float32], notANumber[float64])
-}
-
 // classify runs a kernel from floats to booleans.
 func classify(op compute.OpType, out, in tensor.Tensor, kernel32 unaryKernel[float32, bool], kernel64 unaryKernel[float64, bool]) error {
 	if err := checkTensors(op.String(), out, in); err != nil {
@@ -220,11 +215,5 @@ func sign[T gotype.NumericNotComplex](out, in []T) {
 func finite[T gotype.Float](out []bool, in []T) {
 	for i, value := range in {
 		out[i] = value-value == 0
-	}
-}
-
-func notANumber[T gotype.Float](out []bool, in []T) {
-	for i, value := range in {
-		out[i] = value != value
 	}
 }

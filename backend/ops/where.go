@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/descentml/descent/backend/tensor"
-	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
 )
 
@@ -69,17 +68,4 @@ func whereWords[W word](out, condition, onTrue, onFalse tensor.Tensor, n nest) {
 			f += noStep
 		}
 	})
-}
-
-// Clamp limits each element of in to the range from low to high, which are
-// broadcast as in Binary; where low is above high the result is high. NaN stays
-// NaN. out may be in.
-func Clamp(out, low, in, high tensor.Tensor) error {
-	if err := Binary(compute.OpTypeMax, out, low, in); err != nil {
-		return fmt.Errorf("clamp: %w", err)
-	}
-	if err := Binary(compute.OpTypeMin, out, out, high); err != nil {
-		return fmt.Errorf("clamp: %w", err)
-	}
-	return nil
 }

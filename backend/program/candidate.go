@@ -31,9 +31,10 @@ const (
 type candidate struct {
 	node     *ir.Node
 	action   action
-	dtype    dtypes.DType // of the floats, or InvalidDType if there are none
-	size     int          // elements of the domain
-	columns  int          // of the domain, 0 if any number will do
+	function vector.UnaryOp // if unary
+	dtype    dtypes.DType   // of the floats, or InvalidDType if there are none
+	size     int            // elements of the domain
+	columns  int            // of the domain, 0 if any number will do
 	operands []operand
 }
 
@@ -43,6 +44,18 @@ var unaryKernels = map[compute.OpType]vector.UnaryOp{
 	compute.OpTypeExp: vector.Exp, compute.OpTypeExpm1: vector.Expm1, compute.OpTypeLog: vector.Log, compute.OpTypeLog1p: vector.Log1p,
 	compute.OpTypeTanh: vector.Tanh, compute.OpTypeLogistic: vector.Sigmoid, compute.OpTypeErf: vector.Erf,
 	compute.OpTypeSin: vector.Sin, compute.OpTypeCos: vector.Cos,
+}
+
+// unaryKernel returns the kernel of a node that is a function of one number.
+func unaryKernel(n *ir.Node) (op vector.UnaryOp, ok bool) {
+	if a, isGelu := n.Attributes.(ir.Gelu); isGelu {
+		if a.Exact {
+			return vector.Gelu, true
+		}
+		return vector.GeluTanh, true
+	}
+	op, ok = unaryKernels[n.Op]
+	return op, ok
 }
 
 var binaryKernels = map[compute.OpType]vector.BinaryOp{
@@ -109,12 +122,13 @@ func (c *candidate) classify(output shapes.Shape, inputs []shapes.Shape) bool {
 		c.action = a
 		return ok
 	}
-	_, isUnary := unaryKernels[op]
+	function, isUnary := unaryKernel(c.node)
 	_, isBinary := binaryKernels[op]
 	_, isCompare := compareKernels[op]
 	_, isReduction := reductions[op]
 	switch {
 	case isUnary:
+		c.function = function
 		return has(real, unary)
 	case isBinary:
 		return has(real, binary)

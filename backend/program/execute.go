@@ -28,7 +28,7 @@ func compile[T vector.Float](i instruction) compiled[T] {
 	c := compiled[T]{instruction: i, cost: 1}
 	switch i.action {
 	case unary:
-		c.unary = vector.Unary[T](unaryKernels[i.op])
+		c.unary = vector.Unary[T](i.function)
 		c.cost = 6
 	case binary:
 		op := binaryKernels[i.op]

@@ -172,3 +172,28 @@ func TestLayerNormIsOneComputation(t *testing.T) {
 	two := tensor.Tensor{Shape: matrix(1, 2), Flat: []float32{2, 2}}
 	expect(t, run(t, g.compile(), argument, two, floats(0, 1))[0], -2, 3, 2, -1)
 }
+
+// TestGeluIsOneInstruction of a fused computation, in both of its forms.
+func TestGeluIsOneInstruction(t *testing.T) {
+	for exact, want := range map[bool]func(x float64) float64{
+		true: func(x float64) float64 { return x / 2 * math.Erfc(-x/math.Sqrt2) },
+		false: func(x float64) float64 {
+			return x / 2 * (1 + math.Tanh(math.Sqrt(2/math.Pi)*(x+0.044715*x*x*x)))
+		},
+	} {
+		g := newGraph(t)
+		x, bias := g.AddParameter("x", matrix(70, 33)), g.AddParameter("bias", matrix(1, 33))
+		sum := g.add(compute.OpTypeAdd, nil, x, g.add(compute.OpTypeBroadcastInDim, ir.BroadcastInDim{Target: matrix(70, 33), Axes: []int{0, 1}}, bias))
+		g.Outputs = []ir.Value{g.add(compute.OpTypeFusedGelu, ir.Gelu{Exact: exact}, sum)}
+		g.count("fuse", fused, 1)
+		arguments := []tensor.Tensor{randomMatrix(70, 33), randomMatrix(1, 33)}
+		got := tensor.Of[float32](run(t, g.compile(), arguments...)[0])
+		a, b := tensor.Of[float32](arguments[0]), tensor.Of[float32](arguments[1])
+		for i := range got {
+			argument := float64(a[i] + b[i%33])
+			if want := want(argument); math.Abs(float64(got[i])-want) > 4e-7*max(1, math.Abs(argument)) {
+				t.Fatalf("exact %v: got %g for %g, want %g", exact, got[i], argument, want)
+			}
+		}
+	}
+}

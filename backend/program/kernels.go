@@ -76,6 +76,7 @@ func makeBuilders() map[compute.OpType]builder {
 		compute.OpTypeGather:          buildGather,
 		compute.OpTypeRNGBitGenerator: plain(func(out, in []tensor.Tensor) error { return ops.RandomBits(out[0], out[1], in[0]) }),
 		compute.OpTypeFusedSoftmax:    with(func(a ir.Axis, out, in []tensor.Tensor) error { return ops.FusedSoftmax(out[0], in[0], a.Axis) }),
+		compute.OpTypeFusedGelu:       with(func(a ir.Gelu, out, in []tensor.Tensor) error { return ops.FusedGelu(out[0], in[0], a.Exact) }),
 		compute.OpTypeFusedLayerNorm:  with(layerNorm),
 		compute.OpTypeBatchNormForInference: with(func(a ir.BatchNorm, out, in []tensor.Tensor) error {
 			return ops.BatchNormForInference(out[0], in[0], in[1], in[2], in[3], in[4], a.Epsilon, a.FeatureAxis)
@@ -178,5 +179,5 @@ func quantizedDense(a ir.Quantized, out, in []tensor.Tensor) error {
 	if a.HasZeroPoint {
 		q.ZeroPoint = in[3]
 	}
-	return ops.FusedQuantizedDense(out[0], in[0], in[1], tensor.Tensor{}, q, compute.ActivationNone)
+	return ops.FusedQuantizedDense(out[0], in[0], in[1], q)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/gomlx/compute/dtypes"
 
 	"github.com/descentml/descent/backend/ir"
+	"github.com/descentml/descent/backend/kernel/vector"
 )
 
 // A tape is a fused computation on a matrix, as instructions for a register
@@ -28,6 +29,7 @@ type tape struct {
 type instruction struct {
 	action    action
 	op        compute.OpType
+	function  vector.UnaryOp // if unary
 	extent    extent
 	target    slot
 	arguments []slot
@@ -101,7 +103,7 @@ func newTape(u *fuser, g *group, n *ir.Node) *tape {
 
 // record appends the instruction of a member.
 func (r *recorder) record(m *member, at int) {
-	c := instruction{action: m.action, op: m.node.Op, extent: m.extent}
+	c := instruction{action: m.action, op: m.node.Op, function: m.function, extent: m.extent}
 	for _, o := range m.operands {
 		c.arguments = append(c.arguments, r.argument(m, o))
 	}

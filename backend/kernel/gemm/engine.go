@@ -19,18 +19,15 @@ func (e *engine[T]) multiply(p product[T], o Options) error {
 	if o.Batch.Count > 1 {
 		e.batch(p, o)
 	} else {
-		e.one(p, o.Parallel, o.Done, 0)
+		e.one(p, o.Parallel)
 	}
 	return nil
 }
 
-// one computes a single product, which has the given place in a batch.
-func (e *engine[T]) one(p product[T], parallel Parallel, done func(Block), batch int) {
+// one computes a single product.
+func (e *engine[T]) one(p product[T], parallel Parallel) {
 	if p.k == 0 || p.alpha == 0 {
 		p.scale()
-		if done != nil {
-			done(Block{Batch: batch, Rows: p.m, Columns: p.n})
-		}
 		return
 	}
 	j, _ := e.jobs.Get().(*job[T])
@@ -38,7 +35,7 @@ func (e *engine[T]) one(p product[T], parallel Parallel, done func(Block), batch
 		j = newJob[T]()
 	}
 	j.kernels = e.kernels
-	j.begin(p, parallel, done, batch)
+	j.begin(p, parallel)
 	j.multiply()
 	j.end()
 	e.jobs.Put(j)
@@ -70,7 +67,6 @@ type batchJob[T number] struct {
 	product product[T]
 	batch   Batch
 	chunk   int // products in a task
-	done    func(Block)
 	run     func(task int)
 }
 
@@ -81,7 +77,7 @@ func (e *engine[T]) batch(p product[T], o Options) {
 	count, work := o.Batch.Count, p.work()
 	if count < many && work >= many*taskWork {
 		for i := range count {
-			e.one(p.at(o.Batch, i), o.Parallel, o.Done, i)
+			e.one(p.at(o.Batch, i), o.Parallel)
 		}
 		return
 	}
@@ -90,17 +86,17 @@ func (e *engine[T]) batch(p product[T], o Options) {
 		j = new(batchJob[T])
 		j.run = j.multiply
 	}
-	j.engine, j.product, j.batch, j.done = e, p, o.Batch, o.Done
+	j.engine, j.product, j.batch = e, p, o.Batch
 	j.chunk = int(max(1, min(taskWork/work, int64(count))))
 	spread(o.Parallel, ceil(count, j.chunk), j.run)
-	j.product, j.done = product[T]{}, nil
+	j.product = product[T]{}
 	e.batches.Put(j)
 }
 
 // multiply computes the products of one task.
 func (j *batchJob[T]) multiply(task int) {
 	for i := task * j.chunk; i < min((task+1)*j.chunk, j.batch.Count); i++ {
-		j.engine.one(j.product.at(j.batch, i), nil, j.done, i)
+		j.engine.one(j.product.at(j.batch, i), nil)
 	}
 }
 

@@ -29,12 +29,6 @@ type Options struct {
 	Parallel Parallel
 	// Batch asks for several products of one shape; zero means one.
 	Batch Batch
-	// Done is called once for each block of C as soon as its elements are
-	// final and while it is likely to be in the cache, by the goroutine that
-	// computed it, so possibly by several at once. The blocks make up C; their
-	// cut depends on the shape alone. It may change the block: an epilogue such
-	// as adding a bias costs no pass over memory of its own. nil: nothing.
-	Done func(Block)
 }
 
 // Batch describes products of one shape whose matrices lie at regular
@@ -42,13 +36,6 @@ type Options struct {
 type Batch struct {
 	Count                     int // 0 means 1, with the strides not looked at
 	StrideA, StrideB, StrideC int // elements from one matrix to the next
-}
-
-// Block is a part of the matrix C.
-type Block struct {
-	Batch         int // which product of a batch
-	Row, Column   int // of its first element
-	Rows, Columns int
 }
 
 // Float32 computes C = alpha op(A) op(B) + beta C, where op(A) has m rows and k

@@ -70,10 +70,11 @@ func testLargeProducts[T number](t *testing.T, f multiply[T]) {
 	pool := workers.New(3)
 	defer pool.Close()
 	random := rand.New(rand.NewPCG(1, 2))
-	panels := kernelWidth[T]()*packPanels - 3
+	panels := kernelWidth[T]()*packEarly.panels - 3
 	shapes := [][3]int{
 		{2100, panels, 130}, {5, 4200, 9}, // several blocks of rows, of columns
 		{130, 40, 500}, {350, panels, 760}, // of the sum; A is packed
+		{100, panels, 150},                                                          // B is packed, and A if it is transposed
 		{1, 1000, 700}, {1000, 1, 700}, {3, 500, 900}, {500, 2, 900}, {2100, 40, 3}, // narrow
 	}
 	if !testing.Short() {
@@ -84,7 +85,7 @@ func testLargeProducts[T number](t *testing.T, f multiply[T]) {
 			if form > 0 && s[1] == 1025 {
 				break
 			}
-			p := &problem[T]{m: s[0], n: s[1], k: s[2], transA: form&1 != 0, transB: form&2 != 0, alpha: 1.5, beta: -0.5, padding: 3}
+			p := &problem[T]{m: s[0], n: s[1], k: s[2], transA: form&1 != 0, transB: form&2 != 0, alpha: 1.5, beta: T(form%3-1) / 2, padding: 3}
 			p.fill(random)
 			c := p.run(t, f, nil)
 			rate := 400 / float64(p.m*p.n)
@@ -153,38 +154,6 @@ func (p *problem[T]) plain(row, column int) (sum float64) {
 		sum += float64(p.a[indexA]) * float64(p.b[indexB])
 	}
 	return sum
-}
-
-// TestDone counts what Done is told and changes the blocks in it.
-func TestDone(t *testing.T) {
-	pool := workers.New(3)
-	defer pool.Close()
-	random := rand.New(rand.NewPCG(5, 6))
-	eachLevel(t, func(t *testing.T) {
-		for _, s := range [][3]int{{70, 50, 400}, {1, 300, 40}, {300, 3, 40}, {300, 1, 40}, {20, 30, 0}, {1, 1, 1}, {9, 5000, 2}} {
-			for form := range 4 {
-				p := &problem[float32]{m: s[0], n: s[1], k: s[2], alpha: 1, beta: 1, count: 1 + 2*(form%2), transA: form&1 != 0, transB: form&2 != 0}
-				p.fill(random)
-				want, got := p.run(t, Float32, nil), append([]float32(nil), p.c...)
-				increment := func(b Block) {
-					for row := b.Row; row < b.Row+b.Rows; row++ {
-						for column := b.Column; column < b.Column+b.Columns; column++ {
-							got[b.Batch*p.strideC+row*p.ldc+column]++
-						}
-					}
-				}
-				options := Options{Parallel: pool.Run, Batch: Batch{p.count, p.strideA, p.strideB, p.strideC}, Done: increment}
-				if err := Float32(p.transA, p.transB, p.m, p.n, p.k, 1, p.a, p.lda, p.b, p.ldb, 1, got, p.ldc, options); err != nil {
-					t.Fatal(err)
-				}
-				for i := range want {
-					if want[i]+1 != got[i] {
-						t.Fatalf("%+v: element %d is %v, want %v + 1", p.shape(), i, got[i], want[i])
-					}
-				}
-			}
-		}
-	})
 }
 
 func TestProductsAtTheSameTime(t *testing.T) {

@@ -20,13 +20,10 @@ type job[T number] struct {
 
 	kernels  *kernels[T]
 	parallel Parallel
-	done     func(Block)
-	batch    int
 
 	// The current block of C and of the sum: where it begins and its size.
 	row, column, step    int
 	rows, columns, steps int
-	last                 bool // of the sum: C is final after it
 	grid                 grid
 
 	packA, packB     bool
@@ -52,14 +49,14 @@ func newJob[T number]() *job[T] {
 	return j
 }
 
-func (j *job[T]) begin(p product[T], parallel Parallel, done func(Block), batch int) {
-	j.product, j.parallel, j.done, j.batch = p, parallel, done, batch
+func (j *job[T]) begin(p product[T], parallel Parallel) {
+	j.product, j.parallel = p, parallel
 	j.columnStride = 1
 }
 
 // end lets go of what belongs to the caller.
 func (j *job[T]) end() {
-	j.product, j.parallel, j.done = product[T]{}, nil, nil
+	j.product, j.parallel = product[T]{}, nil
 }
 
 // multiplyTiles computes the product tile by tile.
@@ -79,7 +76,6 @@ func (j *job[T]) multiplyTiles() {
 		for block := range stepBlocks {
 			j.step = block * j.k / stepBlocks
 			j.steps = (block+1)*j.k/stepBlocks - j.step
-			j.last = block == stepBlocks-1
 			j.rowBlocks()
 			j.beta = 1
 		}
@@ -105,7 +101,9 @@ func (j *job[T]) rowBlocks() {
 }
 
 // tilesAside tells whether some tiles of C are computed in a buffer first.
-func (j *job[T]) tilesAside() bool { return !j.kernels.masked || j.columnStride != 1 }
+func (j *job[T]) tilesAside() bool {
+	return j.columnStride != 1 || !j.kernels.masked && (j.beta != 0 || !j.kernels.partial)
+}
 
 // cut chooses the grid of a block of C.
 func (j *job[T]) cut() (g grid) {
@@ -159,13 +157,6 @@ func (j *job[T]) tiles(task int) {
 				j.tile(tile, p, scratch)
 			}
 		}
-		if j.last && j.done != nil {
-			row, column := j.tileRow(firstTile), panel*j.kernels.width()
-			j.done(Block{
-				Batch: j.batch, Row: j.row + row, Column: j.column + column,
-				Rows: j.tileRow(endTile) - row, Columns: min(end*j.kernels.width(), j.columns) - column,
-			})
-		}
 	}
 }
 
@@ -185,7 +176,7 @@ func (j *job[T]) tile(tile, panel int, scratch []T) {
 	c := j.c[(j.row+row)*j.ldc+(j.column+column)*j.columnStride:]
 	b, bStride := j.panelB(panel)
 	run, a, aStride := j.tileA(tile)
-	if j.columnStride == 1 && (k.masked || columns == width*k.lanes) {
+	if !j.tilesAside() || j.columnStride == 1 && columns == width*k.lanes {
 		run(rows, width, j.steps, a, aStride, b, bStride, &c[0], size[T](j.ldc), j.alpha, j.beta, mask)
 		return
 	}

@@ -13,6 +13,10 @@ type kernels[T number] struct {
 	rows   int  // of a tile of C, at most; a tile is up to tileWidth vectors wide
 	pitch  int  // elements between two steps of the sum in a packed tile of A
 	masked bool // a tile can end within a vector
+	// partial is set if a tile can end within a vector where beta is zero.
+	partial bool
+
+	packing packing
 
 	// byRows and byColumns compute a tile of C from A as it lies in memory,
 	// where aStride is the distance between two rows, or between two columns.

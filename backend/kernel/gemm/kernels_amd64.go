@@ -54,14 +54,14 @@ func avx512SumsFloat64(count int, rows int, x *float64, from *float64, stride in
 
 // avx2RowsFloat32 computes a tile of C = alpha*A*B + beta*C of 1 to 6 rows and 1 to 2 vectors.
 // aStride is the distance in bytes between two rows in A.
-// mask is not looked at: all lanes of the last vector are used.
+// All lanes of the last vector are read; those that mask has no bit for are not written if beta is zero.
 //
 //go:noescape
 func avx2RowsFloat32(rows int, width int, steps int, a *float32, aStride int, b *float32, bStride int, c *float32, cStride int, alpha float32, beta float32, mask uint64)
 
 // avx2ColumnsFloat32 computes a tile of C = alpha*A*B + beta*C of 1 to 6 rows and 1 to 2 vectors.
 // aStride is the distance in bytes between two steps of the sum in A.
-// mask is not looked at: all lanes of the last vector are used.
+// All lanes of the last vector are read; those that mask has no bit for are not written if beta is zero.
 //
 //go:noescape
 func avx2ColumnsFloat32(rows int, width int, steps int, a *float32, aStride int, b *float32, bStride int, c *float32, cStride int, alpha float32, beta float32, mask uint64)
@@ -79,14 +79,14 @@ func avx2SumsFloat32(count int, rows int, x *float32, from *float32, stride int,
 
 // avx2RowsFloat64 computes a tile of C = alpha*A*B + beta*C of 1 to 6 rows and 1 to 2 vectors.
 // aStride is the distance in bytes between two rows in A.
-// mask is not looked at: all lanes of the last vector are used.
+// All lanes of the last vector are read; those that mask has no bit for are not written if beta is zero.
 //
 //go:noescape
 func avx2RowsFloat64(rows int, width int, steps int, a *float64, aStride int, b *float64, bStride int, c *float64, cStride int, alpha float64, beta float64, mask uint64)
 
 // avx2ColumnsFloat64 computes a tile of C = alpha*A*B + beta*C of 1 to 6 rows and 1 to 2 vectors.
 // aStride is the distance in bytes between two steps of the sum in A.
-// mask is not looked at: all lanes of the last vector are used.
+// All lanes of the last vector are read; those that mask has no bit for are not written if beta is zero.
 //
 //go:noescape
 func avx2ColumnsFloat64(rows int, width int, steps int, a *float64, aStride int, b *float64, bStride int, c *float64, cStride int, alpha float64, beta float64, mask uint64)

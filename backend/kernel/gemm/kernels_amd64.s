@@ -25099,7 +25099,7 @@ elements1End:
 	RET
 
 // func avx2RowsFloat32(rows int, width int, steps int, a *float32, aStride int, b *float32, bStride int, c *float32, cStride int, alpha float32, beta float32, mask uint64)
-// Requires: AVX, CMOV, FMA3, MMX+
+// Requires: AVX, CMOV, FMA3, MMX+, POPCNT
 TEXT ·avx2RowsFloat32(SB), NOSPLIT, $0-88
 	MOVQ steps+16(FP), CX
 	MOVQ a+24(FP), SI
@@ -25198,6 +25198,35 @@ store1x1:
 	RET
 
 overwrite1x1:
+	MOVQ         mask+80(FP), AX
+	POPCNTQ      AX, AX
+	CMPQ         AX, $0x08
+	JEQ          whole1x1
+	VMULPS       Y15, Y0, Y0
+	LEAQ         (R12), R15
+	TESTB        $0x04, AL
+	JZ           row0piece4of1x1
+	VMOVUPS      X0, (R15)
+	VEXTRACTF128 $0x01, Y0, X0
+	ADDQ         $0x10, R15
+
+row0piece4of1x1:
+	TESTB     $0x02, AL
+	JZ        row0piece2of1x1
+	VMOVSD    X0, (R15)
+	VPERMILPD $0x01, X0, X0
+	ADDQ      $0x08, R15
+
+row0piece2of1x1:
+	TESTB  $0x01, AL
+	JZ     row0piece1of1x1
+	VMOVSS X0, (R15)
+
+row0piece1of1x1:
+	VZEROUPPER
+	RET
+
+whole1x1:
 	VMULPS  Y15, Y0, Y0
 	VMOVUPS Y0, (R12)
 	VZEROUPPER
@@ -25281,6 +25310,57 @@ store2x1:
 	RET
 
 overwrite2x1:
+	MOVQ         mask+80(FP), AX
+	POPCNTQ      AX, AX
+	CMPQ         AX, $0x08
+	JEQ          whole2x1
+	VMULPS       Y15, Y0, Y0
+	LEAQ         (R12), R15
+	TESTB        $0x04, AL
+	JZ           row0piece4of2x1
+	VMOVUPS      X0, (R15)
+	VEXTRACTF128 $0x01, Y0, X0
+	ADDQ         $0x10, R15
+
+row0piece4of2x1:
+	TESTB     $0x02, AL
+	JZ        row0piece2of2x1
+	VMOVSD    X0, (R15)
+	VPERMILPD $0x01, X0, X0
+	ADDQ      $0x08, R15
+
+row0piece2of2x1:
+	TESTB  $0x01, AL
+	JZ     row0piece1of2x1
+	VMOVSS X0, (R15)
+
+row0piece1of2x1:
+	ADDQ         R13, R12
+	VMULPS       Y15, Y1, Y1
+	LEAQ         (R12), R15
+	TESTB        $0x04, AL
+	JZ           row1piece4of2x1
+	VMOVUPS      X1, (R15)
+	VEXTRACTF128 $0x01, Y1, X1
+	ADDQ         $0x10, R15
+
+row1piece4of2x1:
+	TESTB     $0x02, AL
+	JZ        row1piece2of2x1
+	VMOVSD    X1, (R15)
+	VPERMILPD $0x01, X1, X1
+	ADDQ      $0x08, R15
+
+row1piece2of2x1:
+	TESTB  $0x01, AL
+	JZ     row1piece1of2x1
+	VMOVSS X1, (R15)
+
+row1piece1of2x1:
+	VZEROUPPER
+	RET
+
+whole2x1:
 	VMULPS  Y15, Y0, Y0
 	VMOVUPS Y0, (R12)
 	ADDQ    R13, R12
@@ -25381,6 +25461,79 @@ store3x1:
 	RET
 
 overwrite3x1:
+	MOVQ         mask+80(FP), AX
+	POPCNTQ      AX, AX
+	CMPQ         AX, $0x08
+	JEQ          whole3x1
+	VMULPS       Y15, Y0, Y0
+	LEAQ         (R12), R15
+	TESTB        $0x04, AL
+	JZ           row0piece4of3x1
+	VMOVUPS      X0, (R15)
+	VEXTRACTF128 $0x01, Y0, X0
+	ADDQ         $0x10, R15
+
+row0piece4of3x1:
+	TESTB     $0x02, AL
+	JZ        row0piece2of3x1
+	VMOVSD    X0, (R15)
+	VPERMILPD $0x01, X0, X0
+	ADDQ      $0x08, R15
+
+row0piece2of3x1:
+	TESTB  $0x01, AL
+	JZ     row0piece1of3x1
+	VMOVSS X0, (R15)
+
+row0piece1of3x1:
+	ADDQ         R13, R12
+	VMULPS       Y15, Y1, Y1
+	LEAQ         (R12), R15
+	TESTB        $0x04, AL
+	JZ           row1piece4of3x1
+	VMOVUPS      X1, (R15)
+	VEXTRACTF128 $0x01, Y1, X1
+	ADDQ         $0x10, R15
+
+row1piece4of3x1:
+	TESTB     $0x02, AL
+	JZ        row1piece2of3x1
+	VMOVSD    X1, (R15)
+	VPERMILPD $0x01, X1, X1
+	ADDQ      $0x08, R15
+
+row1piece2of3x1:
+	TESTB  $0x01, AL
+	JZ     row1piece1of3x1
+	VMOVSS X1, (R15)
+
+row1piece1of3x1:
+	ADDQ         R13, R12
+	VMULPS       Y15, Y2, Y2
+	LEAQ         (R12), R15
+	TESTB        $0x04, AL
+	JZ           row2piece4of3x1
+	VMOVUPS      X2, (R15)
+	VEXTRACTF128 $0x01, Y2, X2
+	ADDQ         $0x10, R15
+
+row2piece4of3x1:
+	TESTB     $0x02, AL
+	JZ        row2piece2of3x1
+	VMOVSD    X2, (R15)
+	VPERMILPD $0x01, X2, X2
+	ADDQ      $0x08, R15
+
+row2piece2of3x1:
+	TESTB  $0x01, AL
+	JZ     row2piece1of3x1
+	VMOVSS X2, (R15)
+
+row2piece1of3x1:
+	VZEROUPPER
+	RET
+
+whole3x1:
 	VMULPS  Y15, Y0, Y0
 	VMOVUPS Y0, (R12)
 	ADDQ    R13, R12
@@ -25502,6 +25655,101 @@ store4x1:
 	RET
 
 overwrite4x1:
+	MOVQ         mask+80(FP), AX
+	POPCNTQ      AX, AX
+	CMPQ         AX, $0x08
+	JEQ          whole4x1
+	VMULPS       Y15, Y0, Y0
+	LEAQ         (R12), R15
+	TESTB        $0x04, AL
+	JZ           row0piece4of4x1
+	VMOVUPS      X0, (R15)
+	VEXTRACTF128 $0x01, Y0, X0
+	ADDQ         $0x10, R15
+
+row0piece4of4x1:
+	TESTB     $0x02, AL
+	JZ        row0piece2of4x1
+	VMOVSD    X0, (R15)
+	VPERMILPD $0x01, X0, X0
+	ADDQ      $0x08, R15
+
+row0piece2of4x1:
+	TESTB  $0x01, AL
+	JZ     row0piece1of4x1
+	VMOVSS X0, (R15)
+
+row0piece1of4x1:
+	ADDQ         R13, R12
+	VMULPS       Y15, Y1, Y1
+	LEAQ         (R12), R15
+	TESTB        $0x04, AL
+	JZ           row1piece4of4x1
+	VMOVUPS      X1, (R15)
+	VEXTRACTF128 $0x01, Y1, X1
+	ADDQ         $0x10, R15
+
+row1piece4of4x1:
+	TESTB     $0x02, AL
+	JZ        row1piece2of4x1
+	VMOVSD    X1, (R15)
+	VPERMILPD $0x01, X1, X1
+	ADDQ      $0x08, R15
+
+row1piece2of4x1:
+	TESTB  $0x01, AL
+	JZ     row1piece1of4x1
+	VMOVSS X1, (R15)
+
+row1piece1of4x1:
+	ADDQ         R13, R12
+	VMULPS       Y15, Y2, Y2
+	LEAQ         (R12), R15
+	TESTB        $0x04, AL
+	JZ           row2piece4of4x1
+	VMOVUPS      X2, (R15)
+	VEXTRACTF128 $0x01, Y2, X2
+	ADDQ         $0x10, R15
+
+row2piece4of4x1:
+	TESTB     $0x02, AL
+	JZ        row2piece2of4x1
+	VMOVSD    X2, (R15)
+	VPERMILPD $0x01, X2, X2
+	ADDQ      $0x08, R15
+
+row2piece2of4x1:
+	TESTB  $0x01, AL
+	JZ     row2piece1of4x1
+	VMOVSS X2, (R15)
+
+row2piece1of4x1:
+	ADDQ         R13, R12
+	VMULPS       Y15, Y3, Y3
+	LEAQ         (R12), R15
+	TESTB        $0x04, AL
+	JZ           row3piece4of4x1
+	VMOVUPS      X3, (R15)
+	VEXTRACTF128 $0x01, Y3, X3
+	ADDQ         $0x10, R15
+
+row3piece4of4x1:
+	TESTB     $0x02, AL
+	JZ        row3piece2of4x1
+	VMOVSD    X3, (R15)
+	VPERMILPD $0x01, X3, X3
+	ADDQ      $0x08, R15
+
+row3piece2of4x1:
+	TESTB  $0x01, AL
+	JZ     row3piece1of4x1
+	VMOVSS X3, (R15)
+
+row3piece1of4x1:
+	VZEROUPPER
+	RET
+
+whole4x1:
 	VMULPS  Y15, Y0, Y0
 	VMOVUPS Y0, (R12)
 	ADDQ    R13, R12
@@ -25640,6 +25888,123 @@ store5x1:
 	RET
 
 overwrite5x1:
+	MOVQ         mask+80(FP), AX
+	POPCNTQ      AX, AX
+	CMPQ         AX, $0x08
+	JEQ          whole5x1
+	VMULPS       Y15, Y0, Y0
+	LEAQ         (R12), R15
+	TESTB        $0x04, AL
+	JZ           row0piece4of5x1
+	VMOVUPS      X0, (R15)
+	VEXTRACTF128 $0x01, Y0, X0
+	ADDQ         $0x10, R15
+
+row0piece4of5x1:
+	TESTB     $0x02, AL
+	JZ        row0piece2of5x1
+	VMOVSD    X0, (R15)
+	VPERMILPD $0x01, X0, X0
+	ADDQ      $0x08, R15
+
+row0piece2of5x1:
+	TESTB  $0x01, AL
+	JZ     row0piece1of5x1
+	VMOVSS X0, (R15)
+
+row0piece1of5x1:
+	ADDQ         R13, R12
+	VMULPS       Y15, Y1, Y1
+	LEAQ         (R12), R15
+	TESTB        $0x04, AL
+	JZ           row1piece4of5x1
+	VMOVUPS      X1, (R15)
+	VEXTRACTF128 $0x01, Y1, X1
+	ADDQ         $0x10, R15
+
+row1piece4of5x1:
+	TESTB     $0x02, AL
+	JZ        row1piece2of5x1
+	VMOVSD    X1, (R15)
+	VPERMILPD $0x01, X1, X1
+	ADDQ      $0x08, R15
+
+row1piece2of5x1:
+	TESTB  $0x01, AL
+	JZ     row1piece1of5x1
+	VMOVSS X1, (R15)
+
+row1piece1of5x1:
+	ADDQ         R13, R12
+	VMULPS       Y15, Y2, Y2
+	LEAQ         (R12), R15
+	TESTB        $0x04, AL
+	JZ           row2piece4of5x1
+	VMOVUPS      X2, (R15)
+	VEXTRACTF128 $0x01, Y2, X2
+	ADDQ         $0x10, R15
+
+row2piece4of5x1:
+	TESTB     $0x02, AL
+	JZ        row2piece2of5x1
+	VMOVSD    X2, (R15)
+	VPERMILPD $0x01, X2, X2
+	ADDQ      $0x08, R15
+
+row2piece2of5x1:
+	TESTB  $0x01, AL
+	JZ     row2piece1of5x1
+	VMOVSS X2, (R15)
+
+row2piece1of5x1:
+	ADDQ         R13, R12
+	VMULPS       Y15, Y3, Y3
+	LEAQ         (R12), R15
+	TESTB        $0x04, AL
+	JZ           row3piece4of5x1
+	VMOVUPS      X3, (R15)
+	VEXTRACTF128 $0x01, Y3, X3
+	ADDQ         $0x10, R15
+
+row3piece4of5x1:
+	TESTB     $0x02, AL
+	JZ        row3piece2of5x1
+	VMOVSD    X3, (R15)
+	VPERMILPD $0x01, X3, X3
+	ADDQ      $0x08, R15
+
+row3piece2of5x1:
+	TESTB  $0x01, AL
+	JZ     row3piece1of5x1
+	VMOVSS X3, (R15)
+
+row3piece1of5x1:
+	ADDQ         R13, R12
+	VMULPS       Y15, Y4, Y4
+	LEAQ         (R12), R15
+	TESTB        $0x04, AL
+	JZ           row4piece4of5x1
+	VMOVUPS      X4, (R15)
+	VEXTRACTF128 $0x01, Y4, X4
+	ADDQ         $0x10, R15
+
+row4piece4of5x1:
+	TESTB     $0x02, AL
+	JZ        row4piece2of5x1
+	VMOVSD    X4, (R15)
+	VPERMILPD $0x01, X4, X4
+	ADDQ      $0x08, R15
+
+row4piece2of5x1:
+	TESTB  $0x01, AL
+	JZ     row4piece1of5x1
+	VMOVSS X4, (R15)
+
+row4piece1of5x1:
+	VZEROUPPER
+	RET
+
+whole5x1:
 	VMULPS  Y15, Y0, Y0
 	VMOVUPS Y0, (R12)
 	ADDQ    R13, R12
@@ -25795,6 +26160,145 @@ store6x1:
 	RET
 
 overwrite6x1:
+	MOVQ         mask+80(FP), AX
+	POPCNTQ      AX, AX
+	CMPQ         AX, $0x08
+	JEQ          whole6x1
+	VMULPS       Y15, Y0, Y0
+	LEAQ         (R12), R15
+	TESTB        $0x04, AL
+	JZ           row0piece4of6x1
+	VMOVUPS      X0, (R15)
+	VEXTRACTF128 $0x01, Y0, X0
+	ADDQ         $0x10, R15
+
+row0piece4of6x1:
+	TESTB     $0x02, AL
+	JZ        row0piece2of6x1
+	VMOVSD    X0, (R15)
+	VPERMILPD $0x01, X0, X0
+	ADDQ      $0x08, R15
+
+row0piece2of6x1:
+	TESTB  $0x01, AL
+	JZ     row0piece1of6x1
+	VMOVSS X0, (R15)
+
+row0piece1of6x1:
+	ADDQ         R13, R12
+	VMULPS       Y15, Y1, Y1
+	LEAQ         (R12), R15
+	TESTB        $0x04, AL
+	JZ           row1piece4of6x1
+	VMOVUPS      X1, (R15)
+	VEXTRACTF128 $0x01, Y1, X1
+	ADDQ         $0x10, R15
+
+row1piece4of6x1:
+	TESTB     $0x02, AL
+	JZ        row1piece2of6x1
+	VMOVSD    X1, (R15)
+	VPERMILPD $0x01, X1, X1
+	ADDQ      $0x08, R15
+
+row1piece2of6x1:
+	TESTB  $0x01, AL
+	JZ     row1piece1of6x1
+	VMOVSS X1, (R15)
+
+row1piece1of6x1:
+	ADDQ         R13, R12
+	VMULPS       Y15, Y2, Y2
+	LEAQ         (R12), R15
+	TESTB        $0x04, AL
+	JZ           row2piece4of6x1
+	VMOVUPS      X2, (R15)
+	VEXTRACTF128 $0x01, Y2, X2
+	ADDQ         $0x10, R15
+
+row2piece4of6x1:
+	TESTB     $0x02, AL
+	JZ        row2piece2of6x1
+	VMOVSD    X2, (R15)
+	VPERMILPD $0x01, X2, X2
+	ADDQ      $0x08, R15
+
+row2piece2of6x1:
+	TESTB  $0x01, AL
+	JZ     row2piece1of6x1
+	VMOVSS X2, (R15)
+
+row2piece1of6x1:
+	ADDQ         R13, R12
+	VMULPS       Y15, Y3, Y3
+	LEAQ         (R12), R15
+	TESTB        $0x04, AL
+	JZ           row3piece4of6x1
+	VMOVUPS      X3, (R15)
+	VEXTRACTF128 $0x01, Y3, X3
+	ADDQ         $0x10, R15
+
+row3piece4of6x1:
+	TESTB     $0x02, AL
+	JZ        row3piece2of6x1
+	VMOVSD    X3, (R15)
+	VPERMILPD $0x01, X3, X3
+	ADDQ      $0x08, R15
+
+row3piece2of6x1:
+	TESTB  $0x01, AL
+	JZ     row3piece1of6x1
+	VMOVSS X3, (R15)
+
+row3piece1of6x1:
+	ADDQ         R13, R12
+	VMULPS       Y15, Y4, Y4
+	LEAQ         (R12), R15
+	TESTB        $0x04, AL
+	JZ           row4piece4of6x1
+	VMOVUPS      X4, (R15)
+	VEXTRACTF128 $0x01, Y4, X4
+	ADDQ         $0x10, R15
+
+row4piece4of6x1:
+	TESTB     $0x02, AL
+	JZ        row4piece2of6x1
+	VMOVSD    X4, (R15)
+	VPERMILPD $0x01, X4, X4
+	ADDQ      $0x08, R15
+
+row4piece2of6x1:
+	TESTB  $0x01, AL
+	JZ     row4piece1of6x1
+	VMOVSS X4, (R15)
+
+row4piece1of6x1:
+	ADDQ         R13, R12
+	VMULPS       Y15, Y5, Y5
+	LEAQ         (R12), R15
+	TESTB        $0x04, AL
+	JZ           row5piece4of6x1
+	VMOVUPS      X5, (R15)
+	VEXTRACTF128 $0x01, Y5, X5
+	ADDQ         $0x10, R15
+
+row5piece4of6x1:
+	TESTB     $0x02, AL
+	JZ        row5piece2of6x1
+	VMOVSD    X5, (R15)
+	VPERMILPD $0x01, X5, X5
+	ADDQ      $0x08, R15
+
+row5piece2of6x1:
+	TESTB  $0x01, AL
+	JZ     row5piece1of6x1
+	VMOVSS X5, (R15)
+
+row5piece1of6x1:
+	VZEROUPPER
+	RET
+
+whole6x1:
 	VMULPS  Y15, Y0, Y0
 	VMOVUPS Y0, (R12)
 	ADDQ    R13, R12
@@ -25890,6 +26394,37 @@ store1x2:
 	RET
 
 overwrite1x2:
+	MOVQ         mask+80(FP), AX
+	POPCNTQ      AX, AX
+	CMPQ         AX, $0x08
+	JEQ          whole1x2
+	VMULPS       Y15, Y0, Y0
+	VMOVUPS      Y0, (R12)
+	VMULPS       Y15, Y1, Y1
+	LEAQ         32(R12), R15
+	TESTB        $0x04, AL
+	JZ           row0piece4of1x2
+	VMOVUPS      X1, (R15)
+	VEXTRACTF128 $0x01, Y1, X1
+	ADDQ         $0x10, R15
+
+row0piece4of1x2:
+	TESTB     $0x02, AL
+	JZ        row0piece2of1x2
+	VMOVSD    X1, (R15)
+	VPERMILPD $0x01, X1, X1
+	ADDQ      $0x08, R15
+
+row0piece2of1x2:
+	TESTB  $0x01, AL
+	JZ     row0piece1of1x2
+	VMOVSS X1, (R15)
+
+row0piece1of1x2:
+	VZEROUPPER
+	RET
+
+whole1x2:
 	VMULPS  Y15, Y0, Y0
 	VMOVUPS Y0, (R12)
 	VMULPS  Y15, Y1, Y1
@@ -25994,6 +26529,61 @@ store2x2:
 	RET
 
 overwrite2x2:
+	MOVQ         mask+80(FP), AX
+	POPCNTQ      AX, AX
+	CMPQ         AX, $0x08
+	JEQ          whole2x2
+	VMULPS       Y15, Y0, Y0
+	VMOVUPS      Y0, (R12)
+	VMULPS       Y15, Y1, Y1
+	LEAQ         32(R12), R15
+	TESTB        $0x04, AL
+	JZ           row0piece4of2x2
+	VMOVUPS      X1, (R15)
+	VEXTRACTF128 $0x01, Y1, X1
+	ADDQ         $0x10, R15
+
+row0piece4of2x2:
+	TESTB     $0x02, AL
+	JZ        row0piece2of2x2
+	VMOVSD    X1, (R15)
+	VPERMILPD $0x01, X1, X1
+	ADDQ      $0x08, R15
+
+row0piece2of2x2:
+	TESTB  $0x01, AL
+	JZ     row0piece1of2x2
+	VMOVSS X1, (R15)
+
+row0piece1of2x2:
+	ADDQ         R13, R12
+	VMULPS       Y15, Y2, Y2
+	VMOVUPS      Y2, (R12)
+	VMULPS       Y15, Y3, Y3
+	LEAQ         32(R12), R15
+	TESTB        $0x04, AL
+	JZ           row1piece4of2x2
+	VMOVUPS      X3, (R15)
+	VEXTRACTF128 $0x01, Y3, X3
+	ADDQ         $0x10, R15
+
+row1piece4of2x2:
+	TESTB     $0x02, AL
+	JZ        row1piece2of2x2
+	VMOVSD    X3, (R15)
+	VPERMILPD $0x01, X3, X3
+	ADDQ      $0x08, R15
+
+row1piece2of2x2:
+	TESTB  $0x01, AL
+	JZ     row1piece1of2x2
+	VMOVSS X3, (R15)
+
+row1piece1of2x2:
+	VZEROUPPER
+	RET
+
+whole2x2:
 	VMULPS  Y15, Y0, Y0
 	VMOVUPS Y0, (R12)
 	VMULPS  Y15, Y1, Y1
@@ -26125,6 +26715,85 @@ store3x2:
 	RET
 
 overwrite3x2:
+	MOVQ         mask+80(FP), AX
+	POPCNTQ      AX, AX
+	CMPQ         AX, $0x08
+	JEQ          whole3x2
+	VMULPS       Y15, Y0, Y0
+	VMOVUPS      Y0, (R12)
+	VMULPS       Y15, Y1, Y1
+	LEAQ         32(R12), R15
+	TESTB        $0x04, AL
+	JZ           row0piece4of3x2
+	VMOVUPS      X1, (R15)
+	VEXTRACTF128 $0x01, Y1, X1
+	ADDQ         $0x10, R15
+
+row0piece4of3x2:
+	TESTB     $0x02, AL
+	JZ        row0piece2of3x2
+	VMOVSD    X1, (R15)
+	VPERMILPD $0x01, X1, X1
+	ADDQ      $0x08, R15
+
+row0piece2of3x2:
+	TESTB  $0x01, AL
+	JZ     row0piece1of3x2
+	VMOVSS X1, (R15)
+
+row0piece1of3x2:
+	ADDQ         R13, R12
+	VMULPS       Y15, Y2, Y2
+	VMOVUPS      Y2, (R12)
+	VMULPS       Y15, Y3, Y3
+	LEAQ         32(R12), R15
+	TESTB        $0x04, AL
+	JZ           row1piece4of3x2
+	VMOVUPS      X3, (R15)
+	VEXTRACTF128 $0x01, Y3, X3
+	ADDQ         $0x10, R15
+
+row1piece4of3x2:
+	TESTB     $0x02, AL
+	JZ        row1piece2of3x2
+	VMOVSD    X3, (R15)
+	VPERMILPD $0x01, X3, X3
+	ADDQ      $0x08, R15
+
+row1piece2of3x2:
+	TESTB  $0x01, AL
+	JZ     row1piece1of3x2
+	VMOVSS X3, (R15)
+
+row1piece1of3x2:
+	ADDQ         R13, R12
+	VMULPS       Y15, Y4, Y4
+	VMOVUPS      Y4, (R12)
+	VMULPS       Y15, Y5, Y5
+	LEAQ         32(R12), R15
+	TESTB        $0x04, AL
+	JZ           row2piece4of3x2
+	VMOVUPS      X5, (R15)
+	VEXTRACTF128 $0x01, Y5, X5
+	ADDQ         $0x10, R15
+
+row2piece4of3x2:
+	TESTB     $0x02, AL
+	JZ        row2piece2of3x2
+	VMOVSD    X5, (R15)
+	VPERMILPD $0x01, X5, X5
+	ADDQ      $0x08, R15
+
+row2piece2of3x2:
+	TESTB  $0x01, AL
+	JZ     row2piece1of3x2
+	VMOVSS X5, (R15)
+
+row2piece1of3x2:
+	VZEROUPPER
+	RET
+
+whole3x2:
 	VMULPS  Y15, Y0, Y0
 	VMOVUPS Y0, (R12)
 	VMULPS  Y15, Y1, Y1
@@ -26287,6 +26956,109 @@ store4x2:
 	RET
 
 overwrite4x2:
+	MOVQ         mask+80(FP), AX
+	POPCNTQ      AX, AX
+	CMPQ         AX, $0x08
+	JEQ          whole4x2
+	VMULPS       Y15, Y0, Y0
+	VMOVUPS      Y0, (R12)
+	VMULPS       Y15, Y1, Y1
+	LEAQ         32(R12), R15
+	TESTB        $0x04, AL
+	JZ           row0piece4of4x2
+	VMOVUPS      X1, (R15)
+	VEXTRACTF128 $0x01, Y1, X1
+	ADDQ         $0x10, R15
+
+row0piece4of4x2:
+	TESTB     $0x02, AL
+	JZ        row0piece2of4x2
+	VMOVSD    X1, (R15)
+	VPERMILPD $0x01, X1, X1
+	ADDQ      $0x08, R15
+
+row0piece2of4x2:
+	TESTB  $0x01, AL
+	JZ     row0piece1of4x2
+	VMOVSS X1, (R15)
+
+row0piece1of4x2:
+	ADDQ         R13, R12
+	VMULPS       Y15, Y2, Y2
+	VMOVUPS      Y2, (R12)
+	VMULPS       Y15, Y3, Y3
+	LEAQ         32(R12), R15
+	TESTB        $0x04, AL
+	JZ           row1piece4of4x2
+	VMOVUPS      X3, (R15)
+	VEXTRACTF128 $0x01, Y3, X3
+	ADDQ         $0x10, R15
+
+row1piece4of4x2:
+	TESTB     $0x02, AL
+	JZ        row1piece2of4x2
+	VMOVSD    X3, (R15)
+	VPERMILPD $0x01, X3, X3
+	ADDQ      $0x08, R15
+
+row1piece2of4x2:
+	TESTB  $0x01, AL
+	JZ     row1piece1of4x2
+	VMOVSS X3, (R15)
+
+row1piece1of4x2:
+	ADDQ         R13, R12
+	VMULPS       Y15, Y4, Y4
+	VMOVUPS      Y4, (R12)
+	VMULPS       Y15, Y5, Y5
+	LEAQ         32(R12), R15
+	TESTB        $0x04, AL
+	JZ           row2piece4of4x2
+	VMOVUPS      X5, (R15)
+	VEXTRACTF128 $0x01, Y5, X5
+	ADDQ         $0x10, R15
+
+row2piece4of4x2:
+	TESTB     $0x02, AL
+	JZ        row2piece2of4x2
+	VMOVSD    X5, (R15)
+	VPERMILPD $0x01, X5, X5
+	ADDQ      $0x08, R15
+
+row2piece2of4x2:
+	TESTB  $0x01, AL
+	JZ     row2piece1of4x2
+	VMOVSS X5, (R15)
+
+row2piece1of4x2:
+	ADDQ         R13, R12
+	VMULPS       Y15, Y6, Y6
+	VMOVUPS      Y6, (R12)
+	VMULPS       Y15, Y7, Y7
+	LEAQ         32(R12), R15
+	TESTB        $0x04, AL
+	JZ           row3piece4of4x2
+	VMOVUPS      X7, (R15)
+	VEXTRACTF128 $0x01, Y7, X7
+	ADDQ         $0x10, R15
+
+row3piece4of4x2:
+	TESTB     $0x02, AL
+	JZ        row3piece2of4x2
+	VMOVSD    X7, (R15)
+	VPERMILPD $0x01, X7, X7
+	ADDQ      $0x08, R15
+
+row3piece2of4x2:
+	TESTB  $0x01, AL
+	JZ     row3piece1of4x2
+	VMOVSS X7, (R15)
+
+row3piece1of4x2:
+	VZEROUPPER
+	RET
+
+whole4x2:
 	VMULPS  Y15, Y0, Y0
 	VMOVUPS Y0, (R12)
 	VMULPS  Y15, Y1, Y1
@@ -26476,6 +27248,133 @@ store5x2:
 	RET
 
 overwrite5x2:
+	MOVQ         mask+80(FP), AX
+	POPCNTQ      AX, AX
+	CMPQ         AX, $0x08
+	JEQ          whole5x2
+	VMULPS       Y15, Y0, Y0
+	VMOVUPS      Y0, (R12)
+	VMULPS       Y15, Y1, Y1
+	LEAQ         32(R12), R15
+	TESTB        $0x04, AL
+	JZ           row0piece4of5x2
+	VMOVUPS      X1, (R15)
+	VEXTRACTF128 $0x01, Y1, X1
+	ADDQ         $0x10, R15
+
+row0piece4of5x2:
+	TESTB     $0x02, AL
+	JZ        row0piece2of5x2
+	VMOVSD    X1, (R15)
+	VPERMILPD $0x01, X1, X1
+	ADDQ      $0x08, R15
+
+row0piece2of5x2:
+	TESTB  $0x01, AL
+	JZ     row0piece1of5x2
+	VMOVSS X1, (R15)
+
+row0piece1of5x2:
+	ADDQ         R13, R12
+	VMULPS       Y15, Y2, Y2
+	VMOVUPS      Y2, (R12)
+	VMULPS       Y15, Y3, Y3
+	LEAQ         32(R12), R15
+	TESTB        $0x04, AL
+	JZ           row1piece4of5x2
+	VMOVUPS      X3, (R15)
+	VEXTRACTF128 $0x01, Y3, X3
+	ADDQ         $0x10, R15
+
+row1piece4of5x2:
+	TESTB     $0x02, AL
+	JZ        row1piece2of5x2
+	VMOVSD    X3, (R15)
+	VPERMILPD $0x01, X3, X3
+	ADDQ      $0x08, R15
+
+row1piece2of5x2:
+	TESTB  $0x01, AL
+	JZ     row1piece1of5x2
+	VMOVSS X3, (R15)
+
+row1piece1of5x2:
+	ADDQ         R13, R12
+	VMULPS       Y15, Y4, Y4
+	VMOVUPS      Y4, (R12)
+	VMULPS       Y15, Y5, Y5
+	LEAQ         32(R12), R15
+	TESTB        $0x04, AL
+	JZ           row2piece4of5x2
+	VMOVUPS      X5, (R15)
+	VEXTRACTF128 $0x01, Y5, X5
+	ADDQ         $0x10, R15
+
+row2piece4of5x2:
+	TESTB     $0x02, AL
+	JZ        row2piece2of5x2
+	VMOVSD    X5, (R15)
+	VPERMILPD $0x01, X5, X5
+	ADDQ      $0x08, R15
+
+row2piece2of5x2:
+	TESTB  $0x01, AL
+	JZ     row2piece1of5x2
+	VMOVSS X5, (R15)
+
+row2piece1of5x2:
+	ADDQ         R13, R12
+	VMULPS       Y15, Y6, Y6
+	VMOVUPS      Y6, (R12)
+	VMULPS       Y15, Y7, Y7
+	LEAQ         32(R12), R15
+	TESTB        $0x04, AL
+	JZ           row3piece4of5x2
+	VMOVUPS      X7, (R15)
+	VEXTRACTF128 $0x01, Y7, X7
+	ADDQ         $0x10, R15
+
+row3piece4of5x2:
+	TESTB     $0x02, AL
+	JZ        row3piece2of5x2
+	VMOVSD    X7, (R15)
+	VPERMILPD $0x01, X7, X7
+	ADDQ      $0x08, R15
+
+row3piece2of5x2:
+	TESTB  $0x01, AL
+	JZ     row3piece1of5x2
+	VMOVSS X7, (R15)
+
+row3piece1of5x2:
+	ADDQ         R13, R12
+	VMULPS       Y15, Y8, Y8
+	VMOVUPS      Y8, (R12)
+	VMULPS       Y15, Y9, Y9
+	LEAQ         32(R12), R15
+	TESTB        $0x04, AL
+	JZ           row4piece4of5x2
+	VMOVUPS      X9, (R15)
+	VEXTRACTF128 $0x01, Y9, X9
+	ADDQ         $0x10, R15
+
+row4piece4of5x2:
+	TESTB     $0x02, AL
+	JZ        row4piece2of5x2
+	VMOVSD    X9, (R15)
+	VPERMILPD $0x01, X9, X9
+	ADDQ      $0x08, R15
+
+row4piece2of5x2:
+	TESTB  $0x01, AL
+	JZ     row4piece1of5x2
+	VMOVSS X9, (R15)
+
+row4piece1of5x2:
+	VZEROUPPER
+	RET
+
+whole5x2:
 	VMULPS  Y15, Y0, Y0
 	VMOVUPS Y0, (R12)
 	VMULPS  Y15, Y1, Y1
@@ -26692,6 +27591,157 @@ store6x2:
 	RET
 
 overwrite6x2:
+	MOVQ         mask+80(FP), AX
+	POPCNTQ      AX, AX
+	CMPQ         AX, $0x08
+	JEQ          whole6x2
+	VMULPS       Y15, Y0, Y0
+	VMOVUPS      Y0, (R12)
+	VMULPS       Y15, Y1, Y1
+	LEAQ         32(R12), R15
+	TESTB        $0x04, AL
+	JZ           row0piece4of6x2
+	VMOVUPS      X1, (R15)
+	VEXTRACTF128 $0x01, Y1, X1
+	ADDQ         $0x10, R15
+
+row0piece4of6x2:
+	TESTB     $0x02, AL
+	JZ        row0piece2of6x2
+	VMOVSD    X1, (R15)
+	VPERMILPD $0x01, X1, X1
+	ADDQ      $0x08, R15
+
+row0piece2of6x2:
+	TESTB  $0x01, AL
+	JZ     row0piece1of6x2
+	VMOVSS X1, (R15)
+
+row0piece1of6x2:
+	ADDQ         R13, R12
+	VMULPS       Y15, Y2, Y2
+	VMOVUPS      Y2, (R12)
+	VMULPS       Y15, Y3, Y3
+	LEAQ         32(R12), R15
+	TESTB        $0x04, AL
+	JZ           row1piece4of6x2
+	VMOVUPS      X3, (R15)
+	VEXTRACTF128 $0x01, Y3, X3
+	ADDQ         $0x10, R15
+
+row1piece4of6x2:
+	TESTB     $0x02, AL
+	JZ        row1piece2of6x2
+	VMOVSD    X3, (R15)
+	VPERMILPD $0x01, X3, X3
+	ADDQ      $0x08, R15
+
+row1piece2of6x2:
+	TESTB  $0x01, AL
+	JZ     row1piece1of6x2
+	VMOVSS X3, (R15)
+
+row1piece1of6x2:
+	ADDQ         R13, R12
+	VMULPS       Y15, Y4, Y4
+	VMOVUPS      Y4, (R12)
+	VMULPS       Y15, Y5, Y5
+	LEAQ         32(R12), R15
+	TESTB        $0x04, AL
+	JZ           row2piece4of6x2
+	VMOVUPS      X5, (R15)
+	VEXTRACTF128 $0x01, Y5, X5
+	ADDQ         $0x10, R15
+
+row2piece4of6x2:
+	TESTB     $0x02, AL
+	JZ        row2piece2of6x2
+	VMOVSD    X5, (R15)
+	VPERMILPD $0x01, X5, X5
+	ADDQ      $0x08, R15
+
+row2piece2of6x2:
+	TESTB  $0x01, AL
+	JZ     row2piece1of6x2
+	VMOVSS X5, (R15)
+
+row2piece1of6x2:
+	ADDQ         R13, R12
+	VMULPS       Y15, Y6, Y6
+	VMOVUPS      Y6, (R12)
+	VMULPS       Y15, Y7, Y7
+	LEAQ         32(R12), R15
+	TESTB        $0x04, AL
+	JZ           row3piece4of6x2
+	VMOVUPS      X7, (R15)
+	VEXTRACTF128 $0x01, Y7, X7
+	ADDQ         $0x10, R15
+
+row3piece4of6x2:
+	TESTB     $0x02, AL
+	JZ        row3piece2of6x2
+	VMOVSD    X7, (R15)
+	VPERMILPD $0x01, X7, X7
+	ADDQ      $0x08, R15
+
+row3piece2of6x2:
+	TESTB  $0x01, AL
+	JZ     row3piece1of6x2
+	VMOVSS X7, (R15)
+
+row3piece1of6x2:
+	ADDQ         R13, R12
+	VMULPS       Y15, Y8, Y8
+	VMOVUPS      Y8, (R12)
+	VMULPS       Y15, Y9, Y9
+	LEAQ         32(R12), R15
+	TESTB        $0x04, AL
+	JZ           row4piece4of6x2
+	VMOVUPS      X9, (R15)
+	VEXTRACTF128 $0x01, Y9, X9
+	ADDQ         $0x10, R15
+
+row4piece4of6x2:
+	TESTB     $0x02, AL
+	JZ        row4piece2of6x2
+	VMOVSD    X9, (R15)
+	VPERMILPD $0x01, X9, X9
+	ADDQ      $0x08, R15
+
+row4piece2of6x2:
+	TESTB  $0x01, AL
+	JZ     row4piece1of6x2
+	VMOVSS X9, (R15)
+
+row4piece1of6x2:
+	ADDQ         R13, R12
+	VMULPS       Y15, Y10, Y10
+	VMOVUPS      Y10, (R12)
+	VMULPS       Y15, Y11, Y11
+	LEAQ         32(R12), R15
+	TESTB        $0x04, AL
+	JZ           row5piece4of6x2
+	VMOVUPS      X11, (R15)
+	VEXTRACTF128 $0x01, Y11, X11
+	ADDQ         $0x10, R15
+
+row5piece4of6x2:
+	TESTB     $0x02, AL
+	JZ        row5piece2of6x2
+	VMOVSD    X11, (R15)
+	VPERMILPD $0x01, X11, X11
+	ADDQ      $0x08, R15
+
+row5piece2of6x2:
+	TESTB  $0x01, AL
+	JZ     row5piece1of6x2
+	VMOVSS X11, (R15)
+
+row5piece1of6x2:
+	VZEROUPPER
+	RET
+
+whole6x2:
 	VMULPS  Y15, Y0, Y0
 	VMOVUPS Y0, (R12)
 	VMULPS  Y15, Y1, Y1
@@ -26725,7 +27775,7 @@ overwrite6x2:
 	RET
 
 // func avx2ColumnsFloat32(rows int, width int, steps int, a *float32, aStride int, b *float32, bStride int, c *float32, cStride int, alpha float32, beta float32, mask uint64)
-// Requires: AVX, CMOV, FMA3, MMX+
+// Requires: AVX, CMOV, FMA3, MMX+, POPCNT
 TEXT ·avx2ColumnsFloat32(SB), NOSPLIT, $0-88
 	MOVQ steps+16(FP), CX
 	MOVQ a+24(FP), SI
@@ -26825,6 +27875,35 @@ store1x1:
 	RET
 
 overwrite1x1:
+	MOVQ         mask+80(FP), AX
+	POPCNTQ      AX, AX
+	CMPQ         AX, $0x08
+	JEQ          whole1x1
+	VMULPS       Y15, Y0, Y0
+	LEAQ         (R12), R15
+	TESTB        $0x04, AL
+	JZ           row0piece4of1x1
+	VMOVUPS      X0, (R15)
+	VEXTRACTF128 $0x01, Y0, X0
+	ADDQ         $0x10, R15
+
+row0piece4of1x1:
+	TESTB     $0x02, AL
+	JZ        row0piece2of1x1
+	VMOVSD    X0, (R15)
+	VPERMILPD $0x01, X0, X0
+	ADDQ      $0x08, R15
+
+row0piece2of1x1:
+	TESTB  $0x01, AL
+	JZ     row0piece1of1x1
+	VMOVSS X0, (R15)
+
+row0piece1of1x1:
+	VZEROUPPER
+	RET
+
+whole1x1:
 	VMULPS  Y15, Y0, Y0
 	VMOVUPS Y0, (R12)
 	VZEROUPPER
@@ -26909,6 +27988,57 @@ store2x1:
 	RET
 
 overwrite2x1:
+	MOVQ         mask+80(FP), AX
+	POPCNTQ      AX, AX
+	CMPQ         AX, $0x08
+	JEQ          whole2x1
+	VMULPS       Y15, Y0, Y0
+	LEAQ         (R12), R15
+	TESTB        $0x04, AL
+	JZ           row0piece4of2x1
+	VMOVUPS      X0, (R15)
+	VEXTRACTF128 $0x01, Y0, X0
+	ADDQ         $0x10, R15
+
+row0piece4of2x1:
+	TESTB     $0x02, AL
+	JZ        row0piece2of2x1
+	VMOVSD    X0, (R15)
+	VPERMILPD $0x01, X0, X0
+	ADDQ      $0x08, R15
+
+row0piece2of2x1:
+	TESTB  $0x01, AL
+	JZ     row0piece1of2x1
+	VMOVSS X0, (R15)
+
+row0piece1of2x1:
+	ADDQ         R13, R12
+	VMULPS       Y15, Y1, Y1
+	LEAQ         (R12), R15
+	TESTB        $0x04, AL
+	JZ           row1piece4of2x1
+	VMOVUPS      X1, (R15)
+	VEXTRACTF128 $0x01, Y1, X1
+	ADDQ         $0x10, R15
+
+row1piece4of2x1:
+	TESTB     $0x02, AL
+	JZ        row1piece2of2x1
+	VMOVSD    X1, (R15)
+	VPERMILPD $0x01, X1, X1
+	ADDQ      $0x08, R15
+
+row1piece2of2x1:
+	TESTB  $0x01, AL
+	JZ     row1piece1of2x1
+	VMOVSS X1, (R15)
+
+row1piece1of2x1:
+	VZEROUPPER
+	RET
+
+whole2x1:
 	VMULPS  Y15, Y0, Y0
 	VMOVUPS Y0, (R12)
 	ADDQ    R13, R12
@@ -27010,6 +28140,79 @@ store3x1:
 	RET
 
 overwrite3x1:
+	MOVQ         mask+80(FP), AX
+	POPCNTQ      AX, AX
+	CMPQ         AX, $0x08
+	JEQ          whole3x1
+	VMULPS       Y15, Y0, Y0
+	LEAQ         (R12), R15
+	TESTB        $0x04, AL
+	JZ           row0piece4of3x1
+	VMOVUPS      X0, (R15)
+	VEXTRACTF128 $0x01, Y0, X0
+	ADDQ         $0x10, R15
+
+row0piece4of3x1:
+	TESTB     $0x02, AL
+	JZ        row0piece2of3x1
+	VMOVSD    X0, (R15)
+	VPERMILPD $0x01, X0, X0
+	ADDQ      $0x08, R15
+
+row0piece2of3x1:
+	TESTB  $0x01, AL
+	JZ     row0piece1of3x1
+	VMOVSS X0, (R15)
+
+row0piece1of3x1:
+	ADDQ         R13, R12
+	VMULPS       Y15, Y1, Y1
+	LEAQ         (R12), R15
+	TESTB        $0x04, AL
+	JZ           row1piece4of3x1
+	VMOVUPS      X1, (R15)
+	VEXTRACTF128 $0x01, Y1, X1
+	ADDQ         $0x10, R15
+
+row1piece4of3x1:
+	TESTB     $0x02, AL
+	JZ        row1piece2of3x1
+	VMOVSD    X1, (R15)
+	VPERMILPD $0x01, X1, X1
+	ADDQ      $0x08, R15
+
+row1piece2of3x1:
+	TESTB  $0x01, AL
+	JZ     row1piece1of3x1
+	VMOVSS X1, (R15)
+
+row1piece1of3x1:
+	ADDQ         R13, R12
+	VMULPS       Y15, Y2, Y2
+	LEAQ         (R12), R15
+	TESTB        $0x04, AL
+	JZ           row2piece4of3x1
+	VMOVUPS      X2, (R15)
+	VEXTRACTF128 $0x01, Y2, X2
+	ADDQ         $0x10, R15
+
+row2piece4of3x1:
+	TESTB     $0x02, AL
+	JZ        row2piece2of3x1
+	VMOVSD    X2, (R15)
+	VPERMILPD $0x01, X2, X2
+	ADDQ      $0x08, R15
+
+row2piece2of3x1:
+	TESTB  $0x01, AL
+	JZ     row2piece1of3x1
+	VMOVSS X2, (R15)
+
+row2piece1of3x1:
+	VZEROUPPER
+	RET
+
+whole3x1:
 	VMULPS  Y15, Y0, Y0
 	VMOVUPS Y0, (R12)
 	ADDQ    R13, R12
@@ -27128,6 +28331,101 @@ store4x1:
 	RET
 
 overwrite4x1:
+	MOVQ         mask+80(FP), AX
+	POPCNTQ      AX, AX
+	CMPQ         AX, $0x08
+	JEQ          whole4x1
+	VMULPS       Y15, Y0, Y0
+	LEAQ         (R12), R15
+	TESTB        $0x04, AL
+	JZ           row0piece4of4x1
+	VMOVUPS      X0, (R15)
+	VEXTRACTF128 $0x01, Y0, X0
+	ADDQ         $0x10, R15
+
+row0piece4of4x1:
+	TESTB     $0x02, AL
+	JZ        row0piece2of4x1
+	VMOVSD    X0, (R15)
+	VPERMILPD $0x01, X0, X0
+	ADDQ      $0x08, R15
+
+row0piece2of4x1:
+	TESTB  $0x01, AL
+	JZ     row0piece1of4x1
+	VMOVSS X0, (R15)
+
+row0piece1of4x1:
+	ADDQ         R13, R12
+	VMULPS       Y15, Y1, Y1
+	LEAQ         (R12), R15
+	TESTB        $0x04, AL
+	JZ           row1piece4of4x1
+	VMOVUPS      X1, (R15)
+	VEXTRACTF128 $0x01, Y1, X1
+	ADDQ         $0x10, R15
+
+row1piece4of4x1:
+	TESTB     $0x02, AL
+	JZ        row1piece2of4x1
+	VMOVSD    X1, (R15)
+	VPERMILPD $0x01, X1, X1
+	ADDQ      $0x08, R15
+
+row1piece2of4x1:
+	TESTB  $0x01, AL
+	JZ     row1piece1of4x1
+	VMOVSS X1, (R15)
+
+row1piece1of4x1:
+	ADDQ         R13, R12
+	VMULPS       Y15, Y2, Y2
+	LEAQ         (R12), R15
+	TESTB        $0x04, AL
+	JZ           row2piece4of4x1
+	VMOVUPS      X2, (R15)
+	VEXTRACTF128 $0x01, Y2, X2
+	ADDQ         $0x10, R15
+
+row2piece4of4x1:
+	TESTB     $0x02, AL
+	JZ        row2piece2of4x1
+	VMOVSD    X2, (R15)
+	VPERMILPD $0x01, X2, X2
+	ADDQ      $0x08, R15
+
+row2piece2of4x1:
+	TESTB  $0x01, AL
+	JZ     row2piece1of4x1
+	VMOVSS X2, (R15)
+
+row2piece1of4x1:
+	ADDQ         R13, R12
+	VMULPS       Y15, Y3, Y3
+	LEAQ         (R12), R15
+	TESTB        $0x04, AL
+	JZ           row3piece4of4x1
+	VMOVUPS      X3, (R15)
+	VEXTRACTF128 $0x01, Y3, X3
+	ADDQ         $0x10, R15
+
+row3piece4of4x1:
+	TESTB     $0x02, AL
+	JZ        row3piece2of4x1
+	VMOVSD    X3, (R15)
+	VPERMILPD $0x01, X3, X3
+	ADDQ      $0x08, R15
+
+row3piece2of4x1:
+	TESTB  $0x01, AL
+	JZ     row3piece1of4x1
+	VMOVSS X3, (R15)
+
+row3piece1of4x1:
+	VZEROUPPER
+	RET
+
+whole4x1:
 	VMULPS  Y15, Y0, Y0
 	VMOVUPS Y0, (R12)
 	ADDQ    R13, R12
@@ -27263,6 +28561,123 @@ store5x1:
 	RET
 
 overwrite5x1:
+	MOVQ         mask+80(FP), AX
+	POPCNTQ      AX, AX
+	CMPQ         AX, $0x08
+	JEQ          whole5x1
+	VMULPS       Y15, Y0, Y0
+	LEAQ         (R12), R15
+	TESTB        $0x04, AL
+	JZ           row0piece4of5x1
+	VMOVUPS      X0, (R15)
+	VEXTRACTF128 $0x01, Y0, X0
+	ADDQ         $0x10, R15
+
+row0piece4of5x1:
+	TESTB     $0x02, AL
+	JZ        row0piece2of5x1
+	VMOVSD    X0, (R15)
+	VPERMILPD $0x01, X0, X0
+	ADDQ      $0x08, R15
+
+row0piece2of5x1:
+	TESTB  $0x01, AL
+	JZ     row0piece1of5x1
+	VMOVSS X0, (R15)
+
+row0piece1of5x1:
+	ADDQ         R13, R12
+	VMULPS       Y15, Y1, Y1
+	LEAQ         (R12), R15
+	TESTB        $0x04, AL
+	JZ           row1piece4of5x1
+	VMOVUPS      X1, (R15)
+	VEXTRACTF128 $0x01, Y1, X1
+	ADDQ         $0x10, R15
+
+row1piece4of5x1:
+	TESTB     $0x02, AL
+	JZ        row1piece2of5x1
+	VMOVSD    X1, (R15)
+	VPERMILPD $0x01, X1, X1
+	ADDQ      $0x08, R15
+
+row1piece2of5x1:
+	TESTB  $0x01, AL
+	JZ     row1piece1of5x1
+	VMOVSS X1, (R15)
+
+row1piece1of5x1:
+	ADDQ         R13, R12
+	VMULPS       Y15, Y2, Y2
+	LEAQ         (R12), R15
+	TESTB        $0x04, AL
+	JZ           row2piece4of5x1
+	VMOVUPS      X2, (R15)
+	VEXTRACTF128 $0x01, Y2, X2
+	ADDQ         $0x10, R15
+
+row2piece4of5x1:
+	TESTB     $0x02, AL
+	JZ        row2piece2of5x1
+	VMOVSD    X2, (R15)
+	VPERMILPD $0x01, X2, X2
+	ADDQ      $0x08, R15
+
+row2piece2of5x1:
+	TESTB  $0x01, AL
+	JZ     row2piece1of5x1
+	VMOVSS X2, (R15)
+
+row2piece1of5x1:
+	ADDQ         R13, R12
+	VMULPS       Y15, Y3, Y3
+	LEAQ         (R12), R15
+	TESTB        $0x04, AL
+	JZ           row3piece4of5x1
+	VMOVUPS      X3, (R15)
+	VEXTRACTF128 $0x01, Y3, X3
+	ADDQ         $0x10, R15
+
+row3piece4of5x1:
+	TESTB     $0x02, AL
+	JZ        row3piece2of5x1
+	VMOVSD    X3, (R15)
+	VPERMILPD $0x01, X3, X3
+	ADDQ      $0x08, R15
+
+row3piece2of5x1:
+	TESTB  $0x01, AL
+	JZ     row3piece1of5x1
+	VMOVSS X3, (R15)
+
+row3piece1of5x1:
+	ADDQ         R13, R12
+	VMULPS       Y15, Y4, Y4
+	LEAQ         (R12), R15
+	TESTB        $0x04, AL
+	JZ           row4piece4of5x1
+	VMOVUPS      X4, (R15)
+	VEXTRACTF128 $0x01, Y4, X4
+	ADDQ         $0x10, R15
+
+row4piece4of5x1:
+	TESTB     $0x02, AL
+	JZ        row4piece2of5x1
+	VMOVSD    X4, (R15)
+	VPERMILPD $0x01, X4, X4
+	ADDQ      $0x08, R15
+
+row4piece2of5x1:
+	TESTB  $0x01, AL
+	JZ     row4piece1of5x1
+	VMOVSS X4, (R15)
+
+row4piece1of5x1:
+	VZEROUPPER
+	RET
+
+whole5x1:
 	VMULPS  Y15, Y0, Y0
 	VMOVUPS Y0, (R12)
 	ADDQ    R13, R12
@@ -27415,6 +28830,145 @@ store6x1:
 	RET
 
 overwrite6x1:
+	MOVQ         mask+80(FP), AX
+	POPCNTQ      AX, AX
+	CMPQ         AX, $0x08
+	JEQ          whole6x1
+	VMULPS       Y15, Y0, Y0
+	LEAQ         (R12), R15
+	TESTB        $0x04, AL
+	JZ           row0piece4of6x1
+	VMOVUPS      X0, (R15)
+	VEXTRACTF128 $0x01, Y0, X0
+	ADDQ         $0x10, R15
+
+row0piece4of6x1:
+	TESTB     $0x02, AL
+	JZ        row0piece2of6x1
+	VMOVSD    X0, (R15)
+	VPERMILPD $0x01, X0, X0
+	ADDQ      $0x08, R15
+
+row0piece2of6x1:
+	TESTB  $0x01, AL
+	JZ     row0piece1of6x1
+	VMOVSS X0, (R15)
+
+row0piece1of6x1:
+	ADDQ         R13, R12
+	VMULPS       Y15, Y1, Y1
+	LEAQ         (R12), R15
+	TESTB        $0x04, AL
+	JZ           row1piece4of6x1
+	VMOVUPS      X1, (R15)
+	VEXTRACTF128 $0x01, Y1, X1
+	ADDQ         $0x10, R15
+
+row1piece4of6x1:
+	TESTB     $0x02, AL
+	JZ        row1piece2of6x1
+	VMOVSD    X1, (R15)
+	VPERMILPD $0x01, X1, X1
+	ADDQ      $0x08, R15
+
+row1piece2of6x1:
+	TESTB  $0x01, AL
+	JZ     row1piece1of6x1
+	VMOVSS X1, (R15)
+
+row1piece1of6x1:
+	ADDQ         R13, R12
+	VMULPS       Y15, Y2, Y2
+	LEAQ         (R12), R15
+	TESTB        $0x04, AL
+	JZ           row2piece4of6x1
+	VMOVUPS      X2, (R15)
+	VEXTRACTF128 $0x01, Y2, X2
+	ADDQ         $0x10, R15
+
+row2piece4of6x1:
+	TESTB     $0x02, AL
+	JZ        row2piece2of6x1
+	VMOVSD    X2, (R15)
+	VPERMILPD $0x01, X2, X2
+	ADDQ      $0x08, R15
+
+row2piece2of6x1:
+	TESTB  $0x01, AL
+	JZ     row2piece1of6x1
+	VMOVSS X2, (R15)
+
+row2piece1of6x1:
+	ADDQ         R13, R12
+	VMULPS       Y15, Y3, Y3
+	LEAQ         (R12), R15
+	TESTB        $0x04, AL
+	JZ           row3piece4of6x1
+	VMOVUPS      X3, (R15)
+	VEXTRACTF128 $0x01, Y3, X3
+	ADDQ         $0x10, R15
+
+row3piece4of6x1:
+	TESTB     $0x02, AL
+	JZ        row3piece2of6x1
+	VMOVSD    X3, (R15)
+	VPERMILPD $0x01, X3, X3
+	ADDQ      $0x08, R15
+
+row3piece2of6x1:
+	TESTB  $0x01, AL
+	JZ     row3piece1of6x1
+	VMOVSS X3, (R15)
+
+row3piece1of6x1:
+	ADDQ         R13, R12
+	VMULPS       Y15, Y4, Y4
+	LEAQ         (R12), R15
+	TESTB        $0x04, AL
+	JZ           row4piece4of6x1
+	VMOVUPS      X4, (R15)
+	VEXTRACTF128 $0x01, Y4, X4
+	ADDQ         $0x10, R15
+
+row4piece4of6x1:
+	TESTB     $0x02, AL
+	JZ        row4piece2of6x1
+	VMOVSD    X4, (R15)
+	VPERMILPD $0x01, X4, X4
+	ADDQ      $0x08, R15
+
+row4piece2of6x1:
+	TESTB  $0x01, AL
+	JZ     row4piece1of6x1
+	VMOVSS X4, (R15)
+
+row4piece1of6x1:
+	ADDQ         R13, R12
+	VMULPS       Y15, Y5, Y5
+	LEAQ         (R12), R15
+	TESTB        $0x04, AL
+	JZ           row5piece4of6x1
+	VMOVUPS      X5, (R15)
+	VEXTRACTF128 $0x01, Y5, X5
+	ADDQ         $0x10, R15
+
+row5piece4of6x1:
+	TESTB     $0x02, AL
+	JZ        row5piece2of6x1
+	VMOVSD    X5, (R15)
+	VPERMILPD $0x01, X5, X5
+	ADDQ      $0x08, R15
+
+row5piece2of6x1:
+	TESTB  $0x01, AL
+	JZ     row5piece1of6x1
+	VMOVSS X5, (R15)
+
+row5piece1of6x1:
+	VZEROUPPER
+	RET
+
+whole6x1:
 	VMULPS  Y15, Y0, Y0
 	VMOVUPS Y0, (R12)
 	ADDQ    R13, R12
@@ -27511,6 +29065,37 @@ store1x2:
 	RET
 
 overwrite1x2:
+	MOVQ         mask+80(FP), AX
+	POPCNTQ      AX, AX
+	CMPQ         AX, $0x08
+	JEQ          whole1x2
+	VMULPS       Y15, Y0, Y0
+	VMOVUPS      Y0, (R12)
+	VMULPS       Y15, Y1, Y1
+	LEAQ         32(R12), R15
+	TESTB        $0x04, AL
+	JZ           row0piece4of1x2
+	VMOVUPS      X1, (R15)
+	VEXTRACTF128 $0x01, Y1, X1
+	ADDQ         $0x10, R15
+
+row0piece4of1x2:
+	TESTB     $0x02, AL
+	JZ        row0piece2of1x2
+	VMOVSD    X1, (R15)
+	VPERMILPD $0x01, X1, X1
+	ADDQ      $0x08, R15
+
+row0piece2of1x2:
+	TESTB  $0x01, AL
+	JZ     row0piece1of1x2
+	VMOVSS X1, (R15)
+
+row0piece1of1x2:
+	VZEROUPPER
+	RET
+
+whole1x2:
 	VMULPS  Y15, Y0, Y0
 	VMOVUPS Y0, (R12)
 	VMULPS  Y15, Y1, Y1
@@ -27616,6 +29201,61 @@ store2x2:
 	RET
 
 overwrite2x2:
+	MOVQ         mask+80(FP), AX
+	POPCNTQ      AX, AX
+	CMPQ         AX, $0x08
+	JEQ          whole2x2
+	VMULPS       Y15, Y0, Y0
+	VMOVUPS      Y0, (R12)
+	VMULPS       Y15, Y1, Y1
+	LEAQ         32(R12), R15
+	TESTB        $0x04, AL
+	JZ           row0piece4of2x2
+	VMOVUPS      X1, (R15)
+	VEXTRACTF128 $0x01, Y1, X1
+	ADDQ         $0x10, R15
+
+row0piece4of2x2:
+	TESTB     $0x02, AL
+	JZ        row0piece2of2x2
+	VMOVSD    X1, (R15)
+	VPERMILPD $0x01, X1, X1
+	ADDQ      $0x08, R15
+
+row0piece2of2x2:
+	TESTB  $0x01, AL
+	JZ     row0piece1of2x2
+	VMOVSS X1, (R15)
+
+row0piece1of2x2:
+	ADDQ         R13, R12
+	VMULPS       Y15, Y2, Y2
+	VMOVUPS      Y2, (R12)
+	VMULPS       Y15, Y3, Y3
+	LEAQ         32(R12), R15
+	TESTB        $0x04, AL
+	JZ           row1piece4of2x2
+	VMOVUPS      X3, (R15)
+	VEXTRACTF128 $0x01, Y3, X3
+	ADDQ         $0x10, R15
+
+row1piece4of2x2:
+	TESTB     $0x02, AL
+	JZ        row1piece2of2x2
+	VMOVSD    X3, (R15)
+	VPERMILPD $0x01, X3, X3
+	ADDQ      $0x08, R15
+
+row1piece2of2x2:
+	TESTB  $0x01, AL
+	JZ     row1piece1of2x2
+	VMOVSS X3, (R15)
+
+row1piece1of2x2:
+	VZEROUPPER
+	RET
+
+whole2x2:
 	VMULPS  Y15, Y0, Y0
 	VMOVUPS Y0, (R12)
 	VMULPS  Y15, Y1, Y1
@@ -27748,6 +29388,85 @@ store3x2:
 	RET
 
 overwrite3x2:
+	MOVQ         mask+80(FP), AX
+	POPCNTQ      AX, AX
+	CMPQ         AX, $0x08
+	JEQ          whole3x2
+	VMULPS       Y15, Y0, Y0
+	VMOVUPS      Y0, (R12)
+	VMULPS       Y15, Y1, Y1
+	LEAQ         32(R12), R15
+	TESTB        $0x04, AL
+	JZ           row0piece4of3x2
+	VMOVUPS      X1, (R15)
+	VEXTRACTF128 $0x01, Y1, X1
+	ADDQ         $0x10, R15
+
+row0piece4of3x2:
+	TESTB     $0x02, AL
+	JZ        row0piece2of3x2
+	VMOVSD    X1, (R15)
+	VPERMILPD $0x01, X1, X1
+	ADDQ      $0x08, R15
+
+row0piece2of3x2:
+	TESTB  $0x01, AL
+	JZ     row0piece1of3x2
+	VMOVSS X1, (R15)
+
+row0piece1of3x2:
+	ADDQ         R13, R12
+	VMULPS       Y15, Y2, Y2
+	VMOVUPS      Y2, (R12)
+	VMULPS       Y15, Y3, Y3
+	LEAQ         32(R12), R15
+	TESTB        $0x04, AL
+	JZ           row1piece4of3x2
+	VMOVUPS      X3, (R15)
+	VEXTRACTF128 $0x01, Y3, X3
+	ADDQ         $0x10, R15
+
+row1piece4of3x2:
+	TESTB     $0x02, AL
+	JZ        row1piece2of3x2
+	VMOVSD    X3, (R15)
+	VPERMILPD $0x01, X3, X3
+	ADDQ      $0x08, R15
+
+row1piece2of3x2:
+	TESTB  $0x01, AL
+	JZ     row1piece1of3x2
+	VMOVSS X3, (R15)
+
+row1piece1of3x2:
+	ADDQ         R13, R12
+	VMULPS       Y15, Y4, Y4
+	VMOVUPS      Y4, (R12)
+	VMULPS       Y15, Y5, Y5
+	LEAQ         32(R12), R15
+	TESTB        $0x04, AL
+	JZ           row2piece4of3x2
+	VMOVUPS      X5, (R15)
+	VEXTRACTF128 $0x01, Y5, X5
+	ADDQ         $0x10, R15
+
+row2piece4of3x2:
+	TESTB     $0x02, AL
+	JZ        row2piece2of3x2
+	VMOVSD    X5, (R15)
+	VPERMILPD $0x01, X5, X5
+	ADDQ      $0x08, R15
+
+row2piece2of3x2:
+	TESTB  $0x01, AL
+	JZ     row2piece1of3x2
+	VMOVSS X5, (R15)
+
+row2piece1of3x2:
+	VZEROUPPER
+	RET
+
+whole3x2:
 	VMULPS  Y15, Y0, Y0
 	VMOVUPS Y0, (R12)
 	VMULPS  Y15, Y1, Y1
@@ -27907,6 +29626,109 @@ store4x2:
 	RET
 
 overwrite4x2:
+	MOVQ         mask+80(FP), AX
+	POPCNTQ      AX, AX
+	CMPQ         AX, $0x08
+	JEQ          whole4x2
+	VMULPS       Y15, Y0, Y0
+	VMOVUPS      Y0, (R12)
+	VMULPS       Y15, Y1, Y1
+	LEAQ         32(R12), R15
+	TESTB        $0x04, AL
+	JZ           row0piece4of4x2
+	VMOVUPS      X1, (R15)
+	VEXTRACTF128 $0x01, Y1, X1
+	ADDQ         $0x10, R15
+
+row0piece4of4x2:
+	TESTB     $0x02, AL
+	JZ        row0piece2of4x2
+	VMOVSD    X1, (R15)
+	VPERMILPD $0x01, X1, X1
+	ADDQ      $0x08, R15
+
+row0piece2of4x2:
+	TESTB  $0x01, AL
+	JZ     row0piece1of4x2
+	VMOVSS X1, (R15)
+
+row0piece1of4x2:
+	ADDQ         R13, R12
+	VMULPS       Y15, Y2, Y2
+	VMOVUPS      Y2, (R12)
+	VMULPS       Y15, Y3, Y3
+	LEAQ         32(R12), R15
+	TESTB        $0x04, AL
+	JZ           row1piece4of4x2
+	VMOVUPS      X3, (R15)
+	VEXTRACTF128 $0x01, Y3, X3
+	ADDQ         $0x10, R15
+
+row1piece4of4x2:
+	TESTB     $0x02, AL
+	JZ        row1piece2of4x2
+	VMOVSD    X3, (R15)
+	VPERMILPD $0x01, X3, X3
+	ADDQ      $0x08, R15
+
+row1piece2of4x2:
+	TESTB  $0x01, AL
+	JZ     row1piece1of4x2
+	VMOVSS X3, (R15)
+
+row1piece1of4x2:
+	ADDQ         R13, R12
+	VMULPS       Y15, Y4, Y4
+	VMOVUPS      Y4, (R12)
+	VMULPS       Y15, Y5, Y5
+	LEAQ         32(R12), R15
+	TESTB        $0x04, AL
+	JZ           row2piece4of4x2
+	VMOVUPS      X5, (R15)
+	VEXTRACTF128 $0x01, Y5, X5
+	ADDQ         $0x10, R15
+
+row2piece4of4x2:
+	TESTB     $0x02, AL
+	JZ        row2piece2of4x2
+	VMOVSD    X5, (R15)
+	VPERMILPD $0x01, X5, X5
+	ADDQ      $0x08, R15
+
+row2piece2of4x2:
+	TESTB  $0x01, AL
+	JZ     row2piece1of4x2
+	VMOVSS X5, (R15)
+
+row2piece1of4x2:
+	ADDQ         R13, R12
+	VMULPS       Y15, Y6, Y6
+	VMOVUPS      Y6, (R12)
+	VMULPS       Y15, Y7, Y7
+	LEAQ         32(R12), R15
+	TESTB        $0x04, AL
+	JZ           row3piece4of4x2
+	VMOVUPS      X7, (R15)
+	VEXTRACTF128 $0x01, Y7, X7
+	ADDQ         $0x10, R15
+
+row3piece4of4x2:
+	TESTB     $0x02, AL
+	JZ        row3piece2of4x2
+	VMOVSD    X7, (R15)
+	VPERMILPD $0x01, X7, X7
+	ADDQ      $0x08, R15
+
+row3piece2of4x2:
+	TESTB  $0x01, AL
+	JZ     row3piece1of4x2
+	VMOVSS X7, (R15)
+
+row3piece1of4x2:
+	VZEROUPPER
+	RET
+
+whole4x2:
 	VMULPS  Y15, Y0, Y0
 	VMOVUPS Y0, (R12)
 	VMULPS  Y15, Y1, Y1
@@ -28093,6 +29915,133 @@ store5x2:
 	RET
 
 overwrite5x2:
+	MOVQ         mask+80(FP), AX
+	POPCNTQ      AX, AX
+	CMPQ         AX, $0x08
+	JEQ          whole5x2
+	VMULPS       Y15, Y0, Y0
+	VMOVUPS      Y0, (R12)
+	VMULPS       Y15, Y1, Y1
+	LEAQ         32(R12), R15
+	TESTB        $0x04, AL
+	JZ           row0piece4of5x2
+	VMOVUPS      X1, (R15)
+	VEXTRACTF128 $0x01, Y1, X1
+	ADDQ         $0x10, R15
+
+row0piece4of5x2:
+	TESTB     $0x02, AL
+	JZ        row0piece2of5x2
+	VMOVSD    X1, (R15)
+	VPERMILPD $0x01, X1, X1
+	ADDQ      $0x08, R15
+
+row0piece2of5x2:
+	TESTB  $0x01, AL
+	JZ     row0piece1of5x2
+	VMOVSS X1, (R15)
+
+row0piece1of5x2:
+	ADDQ         R13, R12
+	VMULPS       Y15, Y2, Y2
+	VMOVUPS      Y2, (R12)
+	VMULPS       Y15, Y3, Y3
+	LEAQ         32(R12), R15
+	TESTB        $0x04, AL
+	JZ           row1piece4of5x2
+	VMOVUPS      X3, (R15)
+	VEXTRACTF128 $0x01, Y3, X3
+	ADDQ         $0x10, R15
+
+row1piece4of5x2:
+	TESTB     $0x02, AL
+	JZ        row1piece2of5x2
+	VMOVSD    X3, (R15)
+	VPERMILPD $0x01, X3, X3
+	ADDQ      $0x08, R15
+
+row1piece2of5x2:
+	TESTB  $0x01, AL
+	JZ     row1piece1of5x2
+	VMOVSS X3, (R15)
+
+row1piece1of5x2:
+	ADDQ         R13, R12
+	VMULPS       Y15, Y4, Y4
+	VMOVUPS      Y4, (R12)
+	VMULPS       Y15, Y5, Y5
+	LEAQ         32(R12), R15
+	TESTB        $0x04, AL
+	JZ           row2piece4of5x2
+	VMOVUPS      X5, (R15)
+	VEXTRACTF128 $0x01, Y5, X5
+	ADDQ         $0x10, R15
+
+row2piece4of5x2:
+	TESTB     $0x02, AL
+	JZ        row2piece2of5x2
+	VMOVSD    X5, (R15)
+	VPERMILPD $0x01, X5, X5
+	ADDQ      $0x08, R15
+
+row2piece2of5x2:
+	TESTB  $0x01, AL
+	JZ     row2piece1of5x2
+	VMOVSS X5, (R15)
+
+row2piece1of5x2:
+	ADDQ         R13, R12
+	VMULPS       Y15, Y6, Y6
+	VMOVUPS      Y6, (R12)
+	VMULPS       Y15, Y7, Y7
+	LEAQ         32(R12), R15
+	TESTB        $0x04, AL
+	JZ           row3piece4of5x2
+	VMOVUPS      X7, (R15)
+	VEXTRACTF128 $0x01, Y7, X7
+	ADDQ         $0x10, R15
+
+row3piece4of5x2:
+	TESTB     $0x02, AL
+	JZ        row3piece2of5x2
+	VMOVSD    X7, (R15)
+	VPERMILPD $0x01, X7, X7
+	ADDQ      $0x08, R15
+
+row3piece2of5x2:
+	TESTB  $0x01, AL
+	JZ     row3piece1of5x2
+	VMOVSS X7, (R15)
+
+row3piece1of5x2:
+	ADDQ         R13, R12
+	VMULPS       Y15, Y8, Y8
+	VMOVUPS      Y8, (R12)
+	VMULPS       Y15, Y9, Y9
+	LEAQ         32(R12), R15
+	TESTB        $0x04, AL
+	JZ           row4piece4of5x2
+	VMOVUPS      X9, (R15)
+	VEXTRACTF128 $0x01, Y9, X9
+	ADDQ         $0x10, R15
+
+row4piece4of5x2:
+	TESTB     $0x02, AL
+	JZ        row4piece2of5x2
+	VMOVSD    X9, (R15)
+	VPERMILPD $0x01, X9, X9
+	ADDQ      $0x08, R15
+
+row4piece2of5x2:
+	TESTB  $0x01, AL
+	JZ     row4piece1of5x2
+	VMOVSS X9, (R15)
+
+row4piece1of5x2:
+	VZEROUPPER
+	RET
+
+whole5x2:
 	VMULPS  Y15, Y0, Y0
 	VMOVUPS Y0, (R12)
 	VMULPS  Y15, Y1, Y1
@@ -28306,6 +30255,157 @@ store6x2:
 	RET
 
 overwrite6x2:
+	MOVQ         mask+80(FP), AX
+	POPCNTQ      AX, AX
+	CMPQ         AX, $0x08
+	JEQ          whole6x2
+	VMULPS       Y15, Y0, Y0
+	VMOVUPS      Y0, (R12)
+	VMULPS       Y15, Y1, Y1
+	LEAQ         32(R12), R15
+	TESTB        $0x04, AL
+	JZ           row0piece4of6x2
+	VMOVUPS      X1, (R15)
+	VEXTRACTF128 $0x01, Y1, X1
+	ADDQ         $0x10, R15
+
+row0piece4of6x2:
+	TESTB     $0x02, AL
+	JZ        row0piece2of6x2
+	VMOVSD    X1, (R15)
+	VPERMILPD $0x01, X1, X1
+	ADDQ      $0x08, R15
+
+row0piece2of6x2:
+	TESTB  $0x01, AL
+	JZ     row0piece1of6x2
+	VMOVSS X1, (R15)
+
+row0piece1of6x2:
+	ADDQ         R13, R12
+	VMULPS       Y15, Y2, Y2
+	VMOVUPS      Y2, (R12)
+	VMULPS       Y15, Y3, Y3
+	LEAQ         32(R12), R15
+	TESTB        $0x04, AL
+	JZ           row1piece4of6x2
+	VMOVUPS      X3, (R15)
+	VEXTRACTF128 $0x01, Y3, X3
+	ADDQ         $0x10, R15
+
+row1piece4of6x2:
+	TESTB     $0x02, AL
+	JZ        row1piece2of6x2
+	VMOVSD    X3, (R15)
+	VPERMILPD $0x01, X3, X3
+	ADDQ      $0x08, R15
+
+row1piece2of6x2:
+	TESTB  $0x01, AL
+	JZ     row1piece1of6x2
+	VMOVSS X3, (R15)
+
+row1piece1of6x2:
+	ADDQ         R13, R12
+	VMULPS       Y15, Y4, Y4
+	VMOVUPS      Y4, (R12)
+	VMULPS       Y15, Y5, Y5
+	LEAQ         32(R12), R15
+	TESTB        $0x04, AL
+	JZ           row2piece4of6x2
+	VMOVUPS      X5, (R15)
+	VEXTRACTF128 $0x01, Y5, X5
+	ADDQ         $0x10, R15
+
+row2piece4of6x2:
+	TESTB     $0x02, AL
+	JZ        row2piece2of6x2
+	VMOVSD    X5, (R15)
+	VPERMILPD $0x01, X5, X5
+	ADDQ      $0x08, R15
+
+row2piece2of6x2:
+	TESTB  $0x01, AL
+	JZ     row2piece1of6x2
+	VMOVSS X5, (R15)
+
+row2piece1of6x2:
+	ADDQ         R13, R12
+	VMULPS       Y15, Y6, Y6
+	VMOVUPS      Y6, (R12)
+	VMULPS       Y15, Y7, Y7
+	LEAQ         32(R12), R15
+	TESTB        $0x04, AL
+	JZ           row3piece4of6x2
+	VMOVUPS      X7, (R15)
+	VEXTRACTF128 $0x01, Y7, X7
+	ADDQ         $0x10, R15
+
+row3piece4of6x2:
+	TESTB     $0x02, AL
+	JZ        row3piece2of6x2
+	VMOVSD    X7, (R15)
+	VPERMILPD $0x01, X7, X7
+	ADDQ      $0x08, R15
+
+row3piece2of6x2:
+	TESTB  $0x01, AL
+	JZ     row3piece1of6x2
+	VMOVSS X7, (R15)
+
+row3piece1of6x2:
+	ADDQ         R13, R12
+	VMULPS       Y15, Y8, Y8
+	VMOVUPS      Y8, (R12)
+	VMULPS       Y15, Y9, Y9
+	LEAQ         32(R12), R15
+	TESTB        $0x04, AL
+	JZ           row4piece4of6x2
+	VMOVUPS      X9, (R15)
+	VEXTRACTF128 $0x01, Y9, X9
+	ADDQ         $0x10, R15
+
+row4piece4of6x2:
+	TESTB     $0x02, AL
+	JZ        row4piece2of6x2
+	VMOVSD    X9, (R15)
+	VPERMILPD $0x01, X9, X9
+	ADDQ      $0x08, R15
+
+row4piece2of6x2:
+	TESTB  $0x01, AL
+	JZ     row4piece1of6x2
+	VMOVSS X9, (R15)
+
+row4piece1of6x2:
+	ADDQ         R13, R12
+	VMULPS       Y15, Y10, Y10
+	VMOVUPS      Y10, (R12)
+	VMULPS       Y15, Y11, Y11
+	LEAQ         32(R12), R15
+	TESTB        $0x04, AL
+	JZ           row5piece4of6x2
+	VMOVUPS      X11, (R15)
+	VEXTRACTF128 $0x01, Y11, X11
+	ADDQ         $0x10, R15
+
+row5piece4of6x2:
+	TESTB     $0x02, AL
+	JZ        row5piece2of6x2
+	VMOVSD    X11, (R15)
+	VPERMILPD $0x01, X11, X11
+	ADDQ      $0x08, R15
+
+row5piece2of6x2:
+	TESTB  $0x01, AL
+	JZ     row5piece1of6x2
+	VMOVSS X11, (R15)
+
+row5piece1of6x2:
+	VZEROUPPER
+	RET
+
+whole6x2:
 	VMULPS  Y15, Y0, Y0
 	VMOVUPS Y0, (R12)
 	VMULPS  Y15, Y1, Y1
@@ -28607,7 +30707,7 @@ elements1End:
 	RET
 
 // func avx2RowsFloat64(rows int, width int, steps int, a *float64, aStride int, b *float64, bStride int, c *float64, cStride int, alpha float64, beta float64, mask uint64)
-// Requires: AVX, CMOV, FMA3, MMX+
+// Requires: AVX, CMOV, FMA3, MMX+, POPCNT
 TEXT ·avx2RowsFloat64(SB), NOSPLIT, $0-96
 	MOVQ steps+16(FP), CX
 	MOVQ a+24(FP), SI
@@ -28706,6 +30806,29 @@ store1x1:
 	RET
 
 overwrite1x1:
+	MOVQ         mask+88(FP), AX
+	POPCNTQ      AX, AX
+	CMPQ         AX, $0x04
+	JEQ          whole1x1
+	VMULPD       Y15, Y0, Y0
+	LEAQ         (R12), R15
+	TESTB        $0x02, AL
+	JZ           row0piece2of1x1
+	VMOVUPS      X0, (R15)
+	VEXTRACTF128 $0x01, Y0, X0
+	ADDQ         $0x10, R15
+
+row0piece2of1x1:
+	TESTB     $0x01, AL
+	JZ        row0piece1of1x1
+	VMOVSD    X0, (R15)
+	VPERMILPD $0x01, X0, X0
+
+row0piece1of1x1:
+	VZEROUPPER
+	RET
+
+whole1x1:
 	VMULPD  Y15, Y0, Y0
 	VMOVUPD Y0, (R12)
 	VZEROUPPER
@@ -28789,6 +30912,45 @@ store2x1:
 	RET
 
 overwrite2x1:
+	MOVQ         mask+88(FP), AX
+	POPCNTQ      AX, AX
+	CMPQ         AX, $0x04
+	JEQ          whole2x1
+	VMULPD       Y15, Y0, Y0
+	LEAQ         (R12), R15
+	TESTB        $0x02, AL
+	JZ           row0piece2of2x1
+	VMOVUPS      X0, (R15)
+	VEXTRACTF128 $0x01, Y0, X0
+	ADDQ         $0x10, R15
+
+row0piece2of2x1:
+	TESTB     $0x01, AL
+	JZ        row0piece1of2x1
+	VMOVSD    X0, (R15)
+	VPERMILPD $0x01, X0, X0
+
+row0piece1of2x1:
+	ADDQ         R13, R12
+	VMULPD       Y15, Y1, Y1
+	LEAQ         (R12), R15
+	TESTB        $0x02, AL
+	JZ           row1piece2of2x1
+	VMOVUPS      X1, (R15)
+	VEXTRACTF128 $0x01, Y1, X1
+	ADDQ         $0x10, R15
+
+row1piece2of2x1:
+	TESTB     $0x01, AL
+	JZ        row1piece1of2x1
+	VMOVSD    X1, (R15)
+	VPERMILPD $0x01, X1, X1
+
+row1piece1of2x1:
+	VZEROUPPER
+	RET
+
+whole2x1:
 	VMULPD  Y15, Y0, Y0
 	VMOVUPD Y0, (R12)
 	ADDQ    R13, R12
@@ -28889,6 +31051,61 @@ store3x1:
 	RET
 
 overwrite3x1:
+	MOVQ         mask+88(FP), AX
+	POPCNTQ      AX, AX
+	CMPQ         AX, $0x04
+	JEQ          whole3x1
+	VMULPD       Y15, Y0, Y0
+	LEAQ         (R12), R15
+	TESTB        $0x02, AL
+	JZ           row0piece2of3x1
+	VMOVUPS      X0, (R15)
+	VEXTRACTF128 $0x01, Y0, X0
+	ADDQ         $0x10, R15
+
+row0piece2of3x1:
+	TESTB     $0x01, AL
+	JZ        row0piece1of3x1
+	VMOVSD    X0, (R15)
+	VPERMILPD $0x01, X0, X0
+
+row0piece1of3x1:
+	ADDQ         R13, R12
+	VMULPD       Y15, Y1, Y1
+	LEAQ         (R12), R15
+	TESTB        $0x02, AL
+	JZ           row1piece2of3x1
+	VMOVUPS      X1, (R15)
+	VEXTRACTF128 $0x01, Y1, X1
+	ADDQ         $0x10, R15
+
+row1piece2of3x1:
+	TESTB     $0x01, AL
+	JZ        row1piece1of3x1
+	VMOVSD    X1, (R15)
+	VPERMILPD $0x01, X1, X1
+
+row1piece1of3x1:
+	ADDQ         R13, R12
+	VMULPD       Y15, Y2, Y2
+	LEAQ         (R12), R15
+	TESTB        $0x02, AL
+	JZ           row2piece2of3x1
+	VMOVUPS      X2, (R15)
+	VEXTRACTF128 $0x01, Y2, X2
+	ADDQ         $0x10, R15
+
+row2piece2of3x1:
+	TESTB     $0x01, AL
+	JZ        row2piece1of3x1
+	VMOVSD    X2, (R15)
+	VPERMILPD $0x01, X2, X2
+
+row2piece1of3x1:
+	VZEROUPPER
+	RET
+
+whole3x1:
 	VMULPD  Y15, Y0, Y0
 	VMOVUPD Y0, (R12)
 	ADDQ    R13, R12
@@ -29010,6 +31227,77 @@ store4x1:
 	RET
 
 overwrite4x1:
+	MOVQ         mask+88(FP), AX
+	POPCNTQ      AX, AX
+	CMPQ         AX, $0x04
+	JEQ          whole4x1
+	VMULPD       Y15, Y0, Y0
+	LEAQ         (R12), R15
+	TESTB        $0x02, AL
+	JZ           row0piece2of4x1
+	VMOVUPS      X0, (R15)
+	VEXTRACTF128 $0x01, Y0, X0
+	ADDQ         $0x10, R15
+
+row0piece2of4x1:
+	TESTB     $0x01, AL
+	JZ        row0piece1of4x1
+	VMOVSD    X0, (R15)
+	VPERMILPD $0x01, X0, X0
+
+row0piece1of4x1:
+	ADDQ         R13, R12
+	VMULPD       Y15, Y1, Y1
+	LEAQ         (R12), R15
+	TESTB        $0x02, AL
+	JZ           row1piece2of4x1
+	VMOVUPS      X1, (R15)
+	VEXTRACTF128 $0x01, Y1, X1
+	ADDQ         $0x10, R15
+
+row1piece2of4x1:
+	TESTB     $0x01, AL
+	JZ        row1piece1of4x1
+	VMOVSD    X1, (R15)
+	VPERMILPD $0x01, X1, X1
+
+row1piece1of4x1:
+	ADDQ         R13, R12
+	VMULPD       Y15, Y2, Y2
+	LEAQ         (R12), R15
+	TESTB        $0x02, AL
+	JZ           row2piece2of4x1
+	VMOVUPS      X2, (R15)
+	VEXTRACTF128 $0x01, Y2, X2
+	ADDQ         $0x10, R15
+
+row2piece2of4x1:
+	TESTB     $0x01, AL
+	JZ        row2piece1of4x1
+	VMOVSD    X2, (R15)
+	VPERMILPD $0x01, X2, X2
+
+row2piece1of4x1:
+	ADDQ         R13, R12
+	VMULPD       Y15, Y3, Y3
+	LEAQ         (R12), R15
+	TESTB        $0x02, AL
+	JZ           row3piece2of4x1
+	VMOVUPS      X3, (R15)
+	VEXTRACTF128 $0x01, Y3, X3
+	ADDQ         $0x10, R15
+
+row3piece2of4x1:
+	TESTB     $0x01, AL
+	JZ        row3piece1of4x1
+	VMOVSD    X3, (R15)
+	VPERMILPD $0x01, X3, X3
+
+row3piece1of4x1:
+	VZEROUPPER
+	RET
+
+whole4x1:
 	VMULPD  Y15, Y0, Y0
 	VMOVUPD Y0, (R12)
 	ADDQ    R13, R12
@@ -29148,6 +31436,93 @@ store5x1:
 	RET
 
 overwrite5x1:
+	MOVQ         mask+88(FP), AX
+	POPCNTQ      AX, AX
+	CMPQ         AX, $0x04
+	JEQ          whole5x1
+	VMULPD       Y15, Y0, Y0
+	LEAQ         (R12), R15
+	TESTB        $0x02, AL
+	JZ           row0piece2of5x1
+	VMOVUPS      X0, (R15)
+	VEXTRACTF128 $0x01, Y0, X0
+	ADDQ         $0x10, R15
+
+row0piece2of5x1:
+	TESTB     $0x01, AL
+	JZ        row0piece1of5x1
+	VMOVSD    X0, (R15)
+	VPERMILPD $0x01, X0, X0
+
+row0piece1of5x1:
+	ADDQ         R13, R12
+	VMULPD       Y15, Y1, Y1
+	LEAQ         (R12), R15
+	TESTB        $0x02, AL
+	JZ           row1piece2of5x1
+	VMOVUPS      X1, (R15)
+	VEXTRACTF128 $0x01, Y1, X1
+	ADDQ         $0x10, R15
+
+row1piece2of5x1:
+	TESTB     $0x01, AL
+	JZ        row1piece1of5x1
+	VMOVSD    X1, (R15)
+	VPERMILPD $0x01, X1, X1
+
+row1piece1of5x1:
+	ADDQ         R13, R12
+	VMULPD       Y15, Y2, Y2
+	LEAQ         (R12), R15
+	TESTB        $0x02, AL
+	JZ           row2piece2of5x1
+	VMOVUPS      X2, (R15)
+	VEXTRACTF128 $0x01, Y2, X2
+	ADDQ         $0x10, R15
+
+row2piece2of5x1:
+	TESTB     $0x01, AL
+	JZ        row2piece1of5x1
+	VMOVSD    X2, (R15)
+	VPERMILPD $0x01, X2, X2
+
+row2piece1of5x1:
+	ADDQ         R13, R12
+	VMULPD       Y15, Y3, Y3
+	LEAQ         (R12), R15
+	TESTB        $0x02, AL
+	JZ           row3piece2of5x1
+	VMOVUPS      X3, (R15)
+	VEXTRACTF128 $0x01, Y3, X3
+	ADDQ         $0x10, R15
+
+row3piece2of5x1:
+	TESTB     $0x01, AL
+	JZ        row3piece1of5x1
+	VMOVSD    X3, (R15)
+	VPERMILPD $0x01, X3, X3
+
+row3piece1of5x1:
+	ADDQ         R13, R12
+	VMULPD       Y15, Y4, Y4
+	LEAQ         (R12), R15
+	TESTB        $0x02, AL
+	JZ           row4piece2of5x1
+	VMOVUPS      X4, (R15)
+	VEXTRACTF128 $0x01, Y4, X4
+	ADDQ         $0x10, R15
+
+row4piece2of5x1:
+	TESTB     $0x01, AL
+	JZ        row4piece1of5x1
+	VMOVSD    X4, (R15)
+	VPERMILPD $0x01, X4, X4
+
+row4piece1of5x1:
+	VZEROUPPER
+	RET
+
+whole5x1:
 	VMULPD  Y15, Y0, Y0
 	VMOVUPD Y0, (R12)
 	ADDQ    R13, R12
@@ -29303,6 +31678,109 @@ store6x1:
 	RET
 
 overwrite6x1:
+	MOVQ         mask+88(FP), AX
+	POPCNTQ      AX, AX
+	CMPQ         AX, $0x04
+	JEQ          whole6x1
+	VMULPD       Y15, Y0, Y0
+	LEAQ         (R12), R15
+	TESTB        $0x02, AL
+	JZ           row0piece2of6x1
+	VMOVUPS      X0, (R15)
+	VEXTRACTF128 $0x01, Y0, X0
+	ADDQ         $0x10, R15
+
+row0piece2of6x1:
+	TESTB     $0x01, AL
+	JZ        row0piece1of6x1
+	VMOVSD    X0, (R15)
+	VPERMILPD $0x01, X0, X0
+
+row0piece1of6x1:
+	ADDQ         R13, R12
+	VMULPD       Y15, Y1, Y1
+	LEAQ         (R12), R15
+	TESTB        $0x02, AL
+	JZ           row1piece2of6x1
+	VMOVUPS      X1, (R15)
+	VEXTRACTF128 $0x01, Y1, X1
+	ADDQ         $0x10, R15
+
+row1piece2of6x1:
+	TESTB     $0x01, AL
+	JZ        row1piece1of6x1
+	VMOVSD    X1, (R15)
+	VPERMILPD $0x01, X1, X1
+
+row1piece1of6x1:
+	ADDQ         R13, R12
+	VMULPD       Y15, Y2, Y2
+	LEAQ         (R12), R15
+	TESTB        $0x02, AL
+	JZ           row2piece2of6x1
+	VMOVUPS      X2, (R15)
+	VEXTRACTF128 $0x01, Y2, X2
+	ADDQ         $0x10, R15
+
+row2piece2of6x1:
+	TESTB     $0x01, AL
+	JZ        row2piece1of6x1
+	VMOVSD    X2, (R15)
+	VPERMILPD $0x01, X2, X2
+
+row2piece1of6x1:
+	ADDQ         R13, R12
+	VMULPD       Y15, Y3, Y3
+	LEAQ         (R12), R15
+	TESTB        $0x02, AL
+	JZ           row3piece2of6x1
+	VMOVUPS      X3, (R15)
+	VEXTRACTF128 $0x01, Y3, X3
+	ADDQ         $0x10, R15
+
+row3piece2of6x1:
+	TESTB     $0x01, AL
+	JZ        row3piece1of6x1
+	VMOVSD    X3, (R15)
+	VPERMILPD $0x01, X3, X3
+
+row3piece1of6x1:
+	ADDQ         R13, R12
+	VMULPD       Y15, Y4, Y4
+	LEAQ         (R12), R15
+	TESTB        $0x02, AL
+	JZ           row4piece2of6x1
+	VMOVUPS      X4, (R15)
+	VEXTRACTF128 $0x01, Y4, X4
+	ADDQ         $0x10, R15
+
+row4piece2of6x1:
+	TESTB     $0x01, AL
+	JZ        row4piece1of6x1
+	VMOVSD    X4, (R15)
+	VPERMILPD $0x01, X4, X4
+
+row4piece1of6x1:
+	ADDQ         R13, R12
+	VMULPD       Y15, Y5, Y5
+	LEAQ         (R12), R15
+	TESTB        $0x02, AL
+	JZ           row5piece2of6x1
+	VMOVUPS      X5, (R15)
+	VEXTRACTF128 $0x01, Y5, X5
+	ADDQ         $0x10, R15
+
+row5piece2of6x1:
+	TESTB     $0x01, AL
+	JZ        row5piece1of6x1
+	VMOVSD    X5, (R15)
+	VPERMILPD $0x01, X5, X5
+
+row5piece1of6x1:
+	VZEROUPPER
+	RET
+
+whole6x1:
 	VMULPD  Y15, Y0, Y0
 	VMOVUPD Y0, (R12)
 	ADDQ    R13, R12
@@ -29398,6 +31876,31 @@ store1x2:
 	RET
 
 overwrite1x2:
+	MOVQ         mask+88(FP), AX
+	POPCNTQ      AX, AX
+	CMPQ         AX, $0x04
+	JEQ          whole1x2
+	VMULPD       Y15, Y0, Y0
+	VMOVUPD      Y0, (R12)
+	VMULPD       Y15, Y1, Y1
+	LEAQ         32(R12), R15
+	TESTB        $0x02, AL
+	JZ           row0piece2of1x2
+	VMOVUPS      X1, (R15)
+	VEXTRACTF128 $0x01, Y1, X1
+	ADDQ         $0x10, R15
+
+row0piece2of1x2:
+	TESTB     $0x01, AL
+	JZ        row0piece1of1x2
+	VMOVSD    X1, (R15)
+	VPERMILPD $0x01, X1, X1
+
+row0piece1of1x2:
+	VZEROUPPER
+	RET
+
+whole1x2:
 	VMULPD  Y15, Y0, Y0
 	VMOVUPD Y0, (R12)
 	VMULPD  Y15, Y1, Y1
@@ -29502,6 +32005,49 @@ store2x2:
 	RET
 
 overwrite2x2:
+	MOVQ         mask+88(FP), AX
+	POPCNTQ      AX, AX
+	CMPQ         AX, $0x04
+	JEQ          whole2x2
+	VMULPD       Y15, Y0, Y0
+	VMOVUPD      Y0, (R12)
+	VMULPD       Y15, Y1, Y1
+	LEAQ         32(R12), R15
+	TESTB        $0x02, AL
+	JZ           row0piece2of2x2
+	VMOVUPS      X1, (R15)
+	VEXTRACTF128 $0x01, Y1, X1
+	ADDQ         $0x10, R15
+
+row0piece2of2x2:
+	TESTB     $0x01, AL
+	JZ        row0piece1of2x2
+	VMOVSD    X1, (R15)
+	VPERMILPD $0x01, X1, X1
+
+row0piece1of2x2:
+	ADDQ         R13, R12
+	VMULPD       Y15, Y2, Y2
+	VMOVUPD      Y2, (R12)
+	VMULPD       Y15, Y3, Y3
+	LEAQ         32(R12), R15
+	TESTB        $0x02, AL
+	JZ           row1piece2of2x2
+	VMOVUPS      X3, (R15)
+	VEXTRACTF128 $0x01, Y3, X3
+	ADDQ         $0x10, R15
+
+row1piece2of2x2:
+	TESTB     $0x01, AL
+	JZ        row1piece1of2x2
+	VMOVSD    X3, (R15)
+	VPERMILPD $0x01, X3, X3
+
+row1piece1of2x2:
+	VZEROUPPER
+	RET
+
+whole2x2:
 	VMULPD  Y15, Y0, Y0
 	VMOVUPD Y0, (R12)
 	VMULPD  Y15, Y1, Y1
@@ -29633,6 +32179,67 @@ store3x2:
 	RET
 
 overwrite3x2:
+	MOVQ         mask+88(FP), AX
+	POPCNTQ      AX, AX
+	CMPQ         AX, $0x04
+	JEQ          whole3x2
+	VMULPD       Y15, Y0, Y0
+	VMOVUPD      Y0, (R12)
+	VMULPD       Y15, Y1, Y1
+	LEAQ         32(R12), R15
+	TESTB        $0x02, AL
+	JZ           row0piece2of3x2
+	VMOVUPS      X1, (R15)
+	VEXTRACTF128 $0x01, Y1, X1
+	ADDQ         $0x10, R15
+
+row0piece2of3x2:
+	TESTB     $0x01, AL
+	JZ        row0piece1of3x2
+	VMOVSD    X1, (R15)
+	VPERMILPD $0x01, X1, X1
+
+row0piece1of3x2:
+	ADDQ         R13, R12
+	VMULPD       Y15, Y2, Y2
+	VMOVUPD      Y2, (R12)
+	VMULPD       Y15, Y3, Y3
+	LEAQ         32(R12), R15
+	TESTB        $0x02, AL
+	JZ           row1piece2of3x2
+	VMOVUPS      X3, (R15)
+	VEXTRACTF128 $0x01, Y3, X3
+	ADDQ         $0x10, R15
+
+row1piece2of3x2:
+	TESTB     $0x01, AL
+	JZ        row1piece1of3x2
+	VMOVSD    X3, (R15)
+	VPERMILPD $0x01, X3, X3
+
+row1piece1of3x2:
+	ADDQ         R13, R12
+	VMULPD       Y15, Y4, Y4
+	VMOVUPD      Y4, (R12)
+	VMULPD       Y15, Y5, Y5
+	LEAQ         32(R12), R15
+	TESTB        $0x02, AL
+	JZ           row2piece2of3x2
+	VMOVUPS      X5, (R15)
+	VEXTRACTF128 $0x01, Y5, X5
+	ADDQ         $0x10, R15
+
+row2piece2of3x2:
+	TESTB     $0x01, AL
+	JZ        row2piece1of3x2
+	VMOVSD    X5, (R15)
+	VPERMILPD $0x01, X5, X5
+
+row2piece1of3x2:
+	VZEROUPPER
+	RET
+
+whole3x2:
 	VMULPD  Y15, Y0, Y0
 	VMOVUPD Y0, (R12)
 	VMULPD  Y15, Y1, Y1
@@ -29795,6 +32402,85 @@ store4x2:
 	RET
 
 overwrite4x2:
+	MOVQ         mask+88(FP), AX
+	POPCNTQ      AX, AX
+	CMPQ         AX, $0x04
+	JEQ          whole4x2
+	VMULPD       Y15, Y0, Y0
+	VMOVUPD      Y0, (R12)
+	VMULPD       Y15, Y1, Y1
+	LEAQ         32(R12), R15
+	TESTB        $0x02, AL
+	JZ           row0piece2of4x2
+	VMOVUPS      X1, (R15)
+	VEXTRACTF128 $0x01, Y1, X1
+	ADDQ         $0x10, R15
+
+row0piece2of4x2:
+	TESTB     $0x01, AL
+	JZ        row0piece1of4x2
+	VMOVSD    X1, (R15)
+	VPERMILPD $0x01, X1, X1
+
+row0piece1of4x2:
+	ADDQ         R13, R12
+	VMULPD       Y15, Y2, Y2
+	VMOVUPD      Y2, (R12)
+	VMULPD       Y15, Y3, Y3
+	LEAQ         32(R12), R15
+	TESTB        $0x02, AL
+	JZ           row1piece2of4x2
+	VMOVUPS      X3, (R15)
+	VEXTRACTF128 $0x01, Y3, X3
+	ADDQ         $0x10, R15
+
+row1piece2of4x2:
+	TESTB     $0x01, AL
+	JZ        row1piece1of4x2
+	VMOVSD    X3, (R15)
+	VPERMILPD $0x01, X3, X3
+
+row1piece1of4x2:
+	ADDQ         R13, R12
+	VMULPD       Y15, Y4, Y4
+	VMOVUPD      Y4, (R12)
+	VMULPD       Y15, Y5, Y5
+	LEAQ         32(R12), R15
+	TESTB        $0x02, AL
+	JZ           row2piece2of4x2
+	VMOVUPS      X5, (R15)
+	VEXTRACTF128 $0x01, Y5, X5
+	ADDQ         $0x10, R15
+
+row2piece2of4x2:
+	TESTB     $0x01, AL
+	JZ        row2piece1of4x2
+	VMOVSD    X5, (R15)
+	VPERMILPD $0x01, X5, X5
+
+row2piece1of4x2:
+	ADDQ         R13, R12
+	VMULPD       Y15, Y6, Y6
+	VMOVUPD      Y6, (R12)
+	VMULPD       Y15, Y7, Y7
+	LEAQ         32(R12), R15
+	TESTB        $0x02, AL
+	JZ           row3piece2of4x2
+	VMOVUPS      X7, (R15)
+	VEXTRACTF128 $0x01, Y7, X7
+	ADDQ         $0x10, R15
+
+row3piece2of4x2:
+	TESTB     $0x01, AL
+	JZ        row3piece1of4x2
+	VMOVSD    X7, (R15)
+	VPERMILPD $0x01, X7, X7
+
+row3piece1of4x2:
+	VZEROUPPER
+	RET
+
+whole4x2:
 	VMULPD  Y15, Y0, Y0
 	VMOVUPD Y0, (R12)
 	VMULPD  Y15, Y1, Y1
@@ -29984,6 +32670,103 @@ store5x2:
 	RET
 
 overwrite5x2:
+	MOVQ         mask+88(FP), AX
+	POPCNTQ      AX, AX
+	CMPQ         AX, $0x04
+	JEQ          whole5x2
+	VMULPD       Y15, Y0, Y0
+	VMOVUPD      Y0, (R12)
+	VMULPD       Y15, Y1, Y1
+	LEAQ         32(R12), R15
+	TESTB        $0x02, AL
+	JZ           row0piece2of5x2
+	VMOVUPS      X1, (R15)
+	VEXTRACTF128 $0x01, Y1, X1
+	ADDQ         $0x10, R15
+
+row0piece2of5x2:
+	TESTB     $0x01, AL
+	JZ        row0piece1of5x2
+	VMOVSD    X1, (R15)
+	VPERMILPD $0x01, X1, X1
+
+row0piece1of5x2:
+	ADDQ         R13, R12
+	VMULPD       Y15, Y2, Y2
+	VMOVUPD      Y2, (R12)
+	VMULPD       Y15, Y3, Y3
+	LEAQ         32(R12), R15
+	TESTB        $0x02, AL
+	JZ           row1piece2of5x2
+	VMOVUPS      X3, (R15)
+	VEXTRACTF128 $0x01, Y3, X3
+	ADDQ         $0x10, R15
+
+row1piece2of5x2:
+	TESTB     $0x01, AL
+	JZ        row1piece1of5x2
+	VMOVSD    X3, (R15)
+	VPERMILPD $0x01, X3, X3
+
+row1piece1of5x2:
+	ADDQ         R13, R12
+	VMULPD       Y15, Y4, Y4
+	VMOVUPD      Y4, (R12)
+	VMULPD       Y15, Y5, Y5
+	LEAQ         32(R12), R15
+	TESTB        $0x02, AL
+	JZ           row2piece2of5x2
+	VMOVUPS      X5, (R15)
+	VEXTRACTF128 $0x01, Y5, X5
+	ADDQ         $0x10, R15
+
+row2piece2of5x2:
+	TESTB     $0x01, AL
+	JZ        row2piece1of5x2
+	VMOVSD    X5, (R15)
+	VPERMILPD $0x01, X5, X5
+
+row2piece1of5x2:
+	ADDQ         R13, R12
+	VMULPD       Y15, Y6, Y6
+	VMOVUPD      Y6, (R12)
+	VMULPD       Y15, Y7, Y7
+	LEAQ         32(R12), R15
+	TESTB        $0x02, AL
+	JZ           row3piece2of5x2
+	VMOVUPS      X7, (R15)
+	VEXTRACTF128 $0x01, Y7, X7
+	ADDQ         $0x10, R15
+
+row3piece2of5x2:
+	TESTB     $0x01, AL
+	JZ        row3piece1of5x2
+	VMOVSD    X7, (R15)
+	VPERMILPD $0x01, X7, X7
+
+row3piece1of5x2:
+	ADDQ         R13, R12
+	VMULPD       Y15, Y8, Y8
+	VMOVUPD      Y8, (R12)
+	VMULPD       Y15, Y9, Y9
+	LEAQ         32(R12), R15
+	TESTB        $0x02, AL
+	JZ           row4piece2of5x2
+	VMOVUPS      X9, (R15)
+	VEXTRACTF128 $0x01, Y9, X9
+	ADDQ         $0x10, R15
+
+row4piece2of5x2:
+	TESTB     $0x01, AL
+	JZ        row4piece1of5x2
+	VMOVSD    X9, (R15)
+	VPERMILPD $0x01, X9, X9
+
+row4piece1of5x2:
+	VZEROUPPER
+	RET
+
+whole5x2:
 	VMULPD  Y15, Y0, Y0
 	VMOVUPD Y0, (R12)
 	VMULPD  Y15, Y1, Y1
@@ -30200,6 +32983,121 @@ store6x2:
 	RET
 
 overwrite6x2:
+	MOVQ         mask+88(FP), AX
+	POPCNTQ      AX, AX
+	CMPQ         AX, $0x04
+	JEQ          whole6x2
+	VMULPD       Y15, Y0, Y0
+	VMOVUPD      Y0, (R12)
+	VMULPD       Y15, Y1, Y1
+	LEAQ         32(R12), R15
+	TESTB        $0x02, AL
+	JZ           row0piece2of6x2
+	VMOVUPS      X1, (R15)
+	VEXTRACTF128 $0x01, Y1, X1
+	ADDQ         $0x10, R15
+
+row0piece2of6x2:
+	TESTB     $0x01, AL
+	JZ        row0piece1of6x2
+	VMOVSD    X1, (R15)
+	VPERMILPD $0x01, X1, X1
+
+row0piece1of6x2:
+	ADDQ         R13, R12
+	VMULPD       Y15, Y2, Y2
+	VMOVUPD      Y2, (R12)
+	VMULPD       Y15, Y3, Y3
+	LEAQ         32(R12), R15
+	TESTB        $0x02, AL
+	JZ           row1piece2of6x2
+	VMOVUPS      X3, (R15)
+	VEXTRACTF128 $0x01, Y3, X3
+	ADDQ         $0x10, R15
+
+row1piece2of6x2:
+	TESTB     $0x01, AL
+	JZ        row1piece1of6x2
+	VMOVSD    X3, (R15)
+	VPERMILPD $0x01, X3, X3
+
+row1piece1of6x2:
+	ADDQ         R13, R12
+	VMULPD       Y15, Y4, Y4
+	VMOVUPD      Y4, (R12)
+	VMULPD       Y15, Y5, Y5
+	LEAQ         32(R12), R15
+	TESTB        $0x02, AL
+	JZ           row2piece2of6x2
+	VMOVUPS      X5, (R15)
+	VEXTRACTF128 $0x01, Y5, X5
+	ADDQ         $0x10, R15
+
+row2piece2of6x2:
+	TESTB     $0x01, AL
+	JZ        row2piece1of6x2
+	VMOVSD    X5, (R15)
+	VPERMILPD $0x01, X5, X5
+
+row2piece1of6x2:
+	ADDQ         R13, R12
+	VMULPD       Y15, Y6, Y6
+	VMOVUPD      Y6, (R12)
+	VMULPD       Y15, Y7, Y7
+	LEAQ         32(R12), R15
+	TESTB        $0x02, AL
+	JZ           row3piece2of6x2
+	VMOVUPS      X7, (R15)
+	VEXTRACTF128 $0x01, Y7, X7
+	ADDQ         $0x10, R15
+
+row3piece2of6x2:
+	TESTB     $0x01, AL
+	JZ        row3piece1of6x2
+	VMOVSD    X7, (R15)
+	VPERMILPD $0x01, X7, X7
+
+row3piece1of6x2:
+	ADDQ         R13, R12
+	VMULPD       Y15, Y8, Y8
+	VMOVUPD      Y8, (R12)
+	VMULPD       Y15, Y9, Y9
+	LEAQ         32(R12), R15
+	TESTB        $0x02, AL
+	JZ           row4piece2of6x2
+	VMOVUPS      X9, (R15)
+	VEXTRACTF128 $0x01, Y9, X9
+	ADDQ         $0x10, R15
+
+row4piece2of6x2:
+	TESTB     $0x01, AL
+	JZ        row4piece1of6x2
+	VMOVSD    X9, (R15)
+	VPERMILPD $0x01, X9, X9
+
+row4piece1of6x2:
+	ADDQ         R13, R12
+	VMULPD       Y15, Y10, Y10
+	VMOVUPD      Y10, (R12)
+	VMULPD       Y15, Y11, Y11
+	LEAQ         32(R12), R15
+	TESTB        $0x02, AL
+	JZ           row5piece2of6x2
+	VMOVUPS      X11, (R15)
+	VEXTRACTF128 $0x01, Y11, X11
+	ADDQ         $0x10, R15
+
+row5piece2of6x2:
+	TESTB     $0x01, AL
+	JZ        row5piece1of6x2
+	VMOVSD    X11, (R15)
+	VPERMILPD $0x01, X11, X11
+
+row5piece1of6x2:
+	VZEROUPPER
+	RET
+
+whole6x2:
 	VMULPD  Y15, Y0, Y0
 	VMOVUPD Y0, (R12)
 	VMULPD  Y15, Y1, Y1
@@ -30233,7 +33131,7 @@ overwrite6x2:
 	RET
 
 // func avx2ColumnsFloat64(rows int, width int, steps int, a *float64, aStride int, b *float64, bStride int, c *float64, cStride int, alpha float64, beta float64, mask uint64)
-// Requires: AVX, CMOV, FMA3, MMX+
+// Requires: AVX, CMOV, FMA3, MMX+, POPCNT
 TEXT ·avx2ColumnsFloat64(SB), NOSPLIT, $0-96
 	MOVQ steps+16(FP), CX
 	MOVQ a+24(FP), SI
@@ -30333,6 +33231,29 @@ store1x1:
 	RET
 
 overwrite1x1:
+	MOVQ         mask+88(FP), AX
+	POPCNTQ      AX, AX
+	CMPQ         AX, $0x04
+	JEQ          whole1x1
+	VMULPD       Y15, Y0, Y0
+	LEAQ         (R12), R15
+	TESTB        $0x02, AL
+	JZ           row0piece2of1x1
+	VMOVUPS      X0, (R15)
+	VEXTRACTF128 $0x01, Y0, X0
+	ADDQ         $0x10, R15
+
+row0piece2of1x1:
+	TESTB     $0x01, AL
+	JZ        row0piece1of1x1
+	VMOVSD    X0, (R15)
+	VPERMILPD $0x01, X0, X0
+
+row0piece1of1x1:
+	VZEROUPPER
+	RET
+
+whole1x1:
 	VMULPD  Y15, Y0, Y0
 	VMOVUPD Y0, (R12)
 	VZEROUPPER
@@ -30417,6 +33338,45 @@ store2x1:
 	RET
 
 overwrite2x1:
+	MOVQ         mask+88(FP), AX
+	POPCNTQ      AX, AX
+	CMPQ         AX, $0x04
+	JEQ          whole2x1
+	VMULPD       Y15, Y0, Y0
+	LEAQ         (R12), R15
+	TESTB        $0x02, AL
+	JZ           row0piece2of2x1
+	VMOVUPS      X0, (R15)
+	VEXTRACTF128 $0x01, Y0, X0
+	ADDQ         $0x10, R15
+
+row0piece2of2x1:
+	TESTB     $0x01, AL
+	JZ        row0piece1of2x1
+	VMOVSD    X0, (R15)
+	VPERMILPD $0x01, X0, X0
+
+row0piece1of2x1:
+	ADDQ         R13, R12
+	VMULPD       Y15, Y1, Y1
+	LEAQ         (R12), R15
+	TESTB        $0x02, AL
+	JZ           row1piece2of2x1
+	VMOVUPS      X1, (R15)
+	VEXTRACTF128 $0x01, Y1, X1
+	ADDQ         $0x10, R15
+
+row1piece2of2x1:
+	TESTB     $0x01, AL
+	JZ        row1piece1of2x1
+	VMOVSD    X1, (R15)
+	VPERMILPD $0x01, X1, X1
+
+row1piece1of2x1:
+	VZEROUPPER
+	RET
+
+whole2x1:
 	VMULPD  Y15, Y0, Y0
 	VMOVUPD Y0, (R12)
 	ADDQ    R13, R12
@@ -30518,6 +33478,61 @@ store3x1:
 	RET
 
 overwrite3x1:
+	MOVQ         mask+88(FP), AX
+	POPCNTQ      AX, AX
+	CMPQ         AX, $0x04
+	JEQ          whole3x1
+	VMULPD       Y15, Y0, Y0
+	LEAQ         (R12), R15
+	TESTB        $0x02, AL
+	JZ           row0piece2of3x1
+	VMOVUPS      X0, (R15)
+	VEXTRACTF128 $0x01, Y0, X0
+	ADDQ         $0x10, R15
+
+row0piece2of3x1:
+	TESTB     $0x01, AL
+	JZ        row0piece1of3x1
+	VMOVSD    X0, (R15)
+	VPERMILPD $0x01, X0, X0
+
+row0piece1of3x1:
+	ADDQ         R13, R12
+	VMULPD       Y15, Y1, Y1
+	LEAQ         (R12), R15
+	TESTB        $0x02, AL
+	JZ           row1piece2of3x1
+	VMOVUPS      X1, (R15)
+	VEXTRACTF128 $0x01, Y1, X1
+	ADDQ         $0x10, R15
+
+row1piece2of3x1:
+	TESTB     $0x01, AL
+	JZ        row1piece1of3x1
+	VMOVSD    X1, (R15)
+	VPERMILPD $0x01, X1, X1
+
+row1piece1of3x1:
+	ADDQ         R13, R12
+	VMULPD       Y15, Y2, Y2
+	LEAQ         (R12), R15
+	TESTB        $0x02, AL
+	JZ           row2piece2of3x1
+	VMOVUPS      X2, (R15)
+	VEXTRACTF128 $0x01, Y2, X2
+	ADDQ         $0x10, R15
+
+row2piece2of3x1:
+	TESTB     $0x01, AL
+	JZ        row2piece1of3x1
+	VMOVSD    X2, (R15)
+	VPERMILPD $0x01, X2, X2
+
+row2piece1of3x1:
+	VZEROUPPER
+	RET
+
+whole3x1:
 	VMULPD  Y15, Y0, Y0
 	VMOVUPD Y0, (R12)
 	ADDQ    R13, R12
@@ -30636,6 +33651,77 @@ store4x1:
 	RET
 
 overwrite4x1:
+	MOVQ         mask+88(FP), AX
+	POPCNTQ      AX, AX
+	CMPQ         AX, $0x04
+	JEQ          whole4x1
+	VMULPD       Y15, Y0, Y0
+	LEAQ         (R12), R15
+	TESTB        $0x02, AL
+	JZ           row0piece2of4x1
+	VMOVUPS      X0, (R15)
+	VEXTRACTF128 $0x01, Y0, X0
+	ADDQ         $0x10, R15
+
+row0piece2of4x1:
+	TESTB     $0x01, AL
+	JZ        row0piece1of4x1
+	VMOVSD    X0, (R15)
+	VPERMILPD $0x01, X0, X0
+
+row0piece1of4x1:
+	ADDQ         R13, R12
+	VMULPD       Y15, Y1, Y1
+	LEAQ         (R12), R15
+	TESTB        $0x02, AL
+	JZ           row1piece2of4x1
+	VMOVUPS      X1, (R15)
+	VEXTRACTF128 $0x01, Y1, X1
+	ADDQ         $0x10, R15
+
+row1piece2of4x1:
+	TESTB     $0x01, AL
+	JZ        row1piece1of4x1
+	VMOVSD    X1, (R15)
+	VPERMILPD $0x01, X1, X1
+
+row1piece1of4x1:
+	ADDQ         R13, R12
+	VMULPD       Y15, Y2, Y2
+	LEAQ         (R12), R15
+	TESTB        $0x02, AL
+	JZ           row2piece2of4x1
+	VMOVUPS      X2, (R15)
+	VEXTRACTF128 $0x01, Y2, X2
+	ADDQ         $0x10, R15
+
+row2piece2of4x1:
+	TESTB     $0x01, AL
+	JZ        row2piece1of4x1
+	VMOVSD    X2, (R15)
+	VPERMILPD $0x01, X2, X2
+
+row2piece1of4x1:
+	ADDQ         R13, R12
+	VMULPD       Y15, Y3, Y3
+	LEAQ         (R12), R15
+	TESTB        $0x02, AL
+	JZ           row3piece2of4x1
+	VMOVUPS      X3, (R15)
+	VEXTRACTF128 $0x01, Y3, X3
+	ADDQ         $0x10, R15
+
+row3piece2of4x1:
+	TESTB     $0x01, AL
+	JZ        row3piece1of4x1
+	VMOVSD    X3, (R15)
+	VPERMILPD $0x01, X3, X3
+
+row3piece1of4x1:
+	VZEROUPPER
+	RET
+
+whole4x1:
 	VMULPD  Y15, Y0, Y0
 	VMOVUPD Y0, (R12)
 	ADDQ    R13, R12
@@ -30771,6 +33857,93 @@ store5x1:
 	RET
 
 overwrite5x1:
+	MOVQ         mask+88(FP), AX
+	POPCNTQ      AX, AX
+	CMPQ         AX, $0x04
+	JEQ          whole5x1
+	VMULPD       Y15, Y0, Y0
+	LEAQ         (R12), R15
+	TESTB        $0x02, AL
+	JZ           row0piece2of5x1
+	VMOVUPS      X0, (R15)
+	VEXTRACTF128 $0x01, Y0, X0
+	ADDQ         $0x10, R15
+
+row0piece2of5x1:
+	TESTB     $0x01, AL
+	JZ        row0piece1of5x1
+	VMOVSD    X0, (R15)
+	VPERMILPD $0x01, X0, X0
+
+row0piece1of5x1:
+	ADDQ         R13, R12
+	VMULPD       Y15, Y1, Y1
+	LEAQ         (R12), R15
+	TESTB        $0x02, AL
+	JZ           row1piece2of5x1
+	VMOVUPS      X1, (R15)
+	VEXTRACTF128 $0x01, Y1, X1
+	ADDQ         $0x10, R15
+
+row1piece2of5x1:
+	TESTB     $0x01, AL
+	JZ        row1piece1of5x1
+	VMOVSD    X1, (R15)
+	VPERMILPD $0x01, X1, X1
+
+row1piece1of5x1:
+	ADDQ         R13, R12
+	VMULPD       Y15, Y2, Y2
+	LEAQ         (R12), R15
+	TESTB        $0x02, AL
+	JZ           row2piece2of5x1
+	VMOVUPS      X2, (R15)
+	VEXTRACTF128 $0x01, Y2, X2
+	ADDQ         $0x10, R15
+
+row2piece2of5x1:
+	TESTB     $0x01, AL
+	JZ        row2piece1of5x1
+	VMOVSD    X2, (R15)
+	VPERMILPD $0x01, X2, X2
+
+row2piece1of5x1:
+	ADDQ         R13, R12
+	VMULPD       Y15, Y3, Y3
+	LEAQ         (R12), R15
+	TESTB        $0x02, AL
+	JZ           row3piece2of5x1
+	VMOVUPS      X3, (R15)
+	VEXTRACTF128 $0x01, Y3, X3
+	ADDQ         $0x10, R15
+
+row3piece2of5x1:
+	TESTB     $0x01, AL
+	JZ        row3piece1of5x1
+	VMOVSD    X3, (R15)
+	VPERMILPD $0x01, X3, X3
+
+row3piece1of5x1:
+	ADDQ         R13, R12
+	VMULPD       Y15, Y4, Y4
+	LEAQ         (R12), R15
+	TESTB        $0x02, AL
+	JZ           row4piece2of5x1
+	VMOVUPS      X4, (R15)
+	VEXTRACTF128 $0x01, Y4, X4
+	ADDQ         $0x10, R15
+
+row4piece2of5x1:
+	TESTB     $0x01, AL
+	JZ        row4piece1of5x1
+	VMOVSD    X4, (R15)
+	VPERMILPD $0x01, X4, X4
+
+row4piece1of5x1:
+	VZEROUPPER
+	RET
+
+whole5x1:
 	VMULPD  Y15, Y0, Y0
 	VMOVUPD Y0, (R12)
 	ADDQ    R13, R12
@@ -30923,6 +34096,109 @@ store6x1:
 	RET
 
 overwrite6x1:
+	MOVQ         mask+88(FP), AX
+	POPCNTQ      AX, AX
+	CMPQ         AX, $0x04
+	JEQ          whole6x1
+	VMULPD       Y15, Y0, Y0
+	LEAQ         (R12), R15
+	TESTB        $0x02, AL
+	JZ           row0piece2of6x1
+	VMOVUPS      X0, (R15)
+	VEXTRACTF128 $0x01, Y0, X0
+	ADDQ         $0x10, R15
+
+row0piece2of6x1:
+	TESTB     $0x01, AL
+	JZ        row0piece1of6x1
+	VMOVSD    X0, (R15)
+	VPERMILPD $0x01, X0, X0
+
+row0piece1of6x1:
+	ADDQ         R13, R12
+	VMULPD       Y15, Y1, Y1
+	LEAQ         (R12), R15
+	TESTB        $0x02, AL
+	JZ           row1piece2of6x1
+	VMOVUPS      X1, (R15)
+	VEXTRACTF128 $0x01, Y1, X1
+	ADDQ         $0x10, R15
+
+row1piece2of6x1:
+	TESTB     $0x01, AL
+	JZ        row1piece1of6x1
+	VMOVSD    X1, (R15)
+	VPERMILPD $0x01, X1, X1
+
+row1piece1of6x1:
+	ADDQ         R13, R12
+	VMULPD       Y15, Y2, Y2
+	LEAQ         (R12), R15
+	TESTB        $0x02, AL
+	JZ           row2piece2of6x1
+	VMOVUPS      X2, (R15)
+	VEXTRACTF128 $0x01, Y2, X2
+	ADDQ         $0x10, R15
+
+row2piece2of6x1:
+	TESTB     $0x01, AL
+	JZ        row2piece1of6x1
+	VMOVSD    X2, (R15)
+	VPERMILPD $0x01, X2, X2
+
+row2piece1of6x1:
+	ADDQ         R13, R12
+	VMULPD       Y15, Y3, Y3
+	LEAQ         (R12), R15
+	TESTB        $0x02, AL
+	JZ           row3piece2of6x1
+	VMOVUPS      X3, (R15)
+	VEXTRACTF128 $0x01, Y3, X3
+	ADDQ         $0x10, R15
+
+row3piece2of6x1:
+	TESTB     $0x01, AL
+	JZ        row3piece1of6x1
+	VMOVSD    X3, (R15)
+	VPERMILPD $0x01, X3, X3
+
+row3piece1of6x1:
+	ADDQ         R13, R12
+	VMULPD       Y15, Y4, Y4
+	LEAQ         (R12), R15
+	TESTB        $0x02, AL
+	JZ           row4piece2of6x1
+	VMOVUPS      X4, (R15)
+	VEXTRACTF128 $0x01, Y4, X4
+	ADDQ         $0x10, R15
+
+row4piece2of6x1:
+	TESTB     $0x01, AL
+	JZ        row4piece1of6x1
+	VMOVSD    X4, (R15)
+	VPERMILPD $0x01, X4, X4
+
+row4piece1of6x1:
+	ADDQ         R13, R12
+	VMULPD       Y15, Y5, Y5
+	LEAQ         (R12), R15
+	TESTB        $0x02, AL
+	JZ           row5piece2of6x1
+	VMOVUPS      X5, (R15)
+	VEXTRACTF128 $0x01, Y5, X5
+	ADDQ         $0x10, R15
+
+row5piece2of6x1:
+	TESTB     $0x01, AL
+	JZ        row5piece1of6x1
+	VMOVSD    X5, (R15)
+	VPERMILPD $0x01, X5, X5
+
+row5piece1of6x1:
+	VZEROUPPER
+	RET
+
+whole6x1:
 	VMULPD  Y15, Y0, Y0
 	VMOVUPD Y0, (R12)
 	ADDQ    R13, R12
@@ -31019,6 +34295,31 @@ store1x2:
 	RET
 
 overwrite1x2:
+	MOVQ         mask+88(FP), AX
+	POPCNTQ      AX, AX
+	CMPQ         AX, $0x04
+	JEQ          whole1x2
+	VMULPD       Y15, Y0, Y0
+	VMOVUPD      Y0, (R12)
+	VMULPD       Y15, Y1, Y1
+	LEAQ         32(R12), R15
+	TESTB        $0x02, AL
+	JZ           row0piece2of1x2
+	VMOVUPS      X1, (R15)
+	VEXTRACTF128 $0x01, Y1, X1
+	ADDQ         $0x10, R15
+
+row0piece2of1x2:
+	TESTB     $0x01, AL
+	JZ        row0piece1of1x2
+	VMOVSD    X1, (R15)
+	VPERMILPD $0x01, X1, X1
+
+row0piece1of1x2:
+	VZEROUPPER
+	RET
+
+whole1x2:
 	VMULPD  Y15, Y0, Y0
 	VMOVUPD Y0, (R12)
 	VMULPD  Y15, Y1, Y1
@@ -31124,6 +34425,49 @@ store2x2:
 	RET
 
 overwrite2x2:
+	MOVQ         mask+88(FP), AX
+	POPCNTQ      AX, AX
+	CMPQ         AX, $0x04
+	JEQ          whole2x2
+	VMULPD       Y15, Y0, Y0
+	VMOVUPD      Y0, (R12)
+	VMULPD       Y15, Y1, Y1
+	LEAQ         32(R12), R15
+	TESTB        $0x02, AL
+	JZ           row0piece2of2x2
+	VMOVUPS      X1, (R15)
+	VEXTRACTF128 $0x01, Y1, X1
+	ADDQ         $0x10, R15
+
+row0piece2of2x2:
+	TESTB     $0x01, AL
+	JZ        row0piece1of2x2
+	VMOVSD    X1, (R15)
+	VPERMILPD $0x01, X1, X1
+
+row0piece1of2x2:
+	ADDQ         R13, R12
+	VMULPD       Y15, Y2, Y2
+	VMOVUPD      Y2, (R12)
+	VMULPD       Y15, Y3, Y3
+	LEAQ         32(R12), R15
+	TESTB        $0x02, AL
+	JZ           row1piece2of2x2
+	VMOVUPS      X3, (R15)
+	VEXTRACTF128 $0x01, Y3, X3
+	ADDQ         $0x10, R15
+
+row1piece2of2x2:
+	TESTB     $0x01, AL
+	JZ        row1piece1of2x2
+	VMOVSD    X3, (R15)
+	VPERMILPD $0x01, X3, X3
+
+row1piece1of2x2:
+	VZEROUPPER
+	RET
+
+whole2x2:
 	VMULPD  Y15, Y0, Y0
 	VMOVUPD Y0, (R12)
 	VMULPD  Y15, Y1, Y1
@@ -31256,6 +34600,67 @@ store3x2:
 	RET
 
 overwrite3x2:
+	MOVQ         mask+88(FP), AX
+	POPCNTQ      AX, AX
+	CMPQ         AX, $0x04
+	JEQ          whole3x2
+	VMULPD       Y15, Y0, Y0
+	VMOVUPD      Y0, (R12)
+	VMULPD       Y15, Y1, Y1
+	LEAQ         32(R12), R15
+	TESTB        $0x02, AL
+	JZ           row0piece2of3x2
+	VMOVUPS      X1, (R15)
+	VEXTRACTF128 $0x01, Y1, X1
+	ADDQ         $0x10, R15
+
+row0piece2of3x2:
+	TESTB     $0x01, AL
+	JZ        row0piece1of3x2
+	VMOVSD    X1, (R15)
+	VPERMILPD $0x01, X1, X1
+
+row0piece1of3x2:
+	ADDQ         R13, R12
+	VMULPD       Y15, Y2, Y2
+	VMOVUPD      Y2, (R12)
+	VMULPD       Y15, Y3, Y3
+	LEAQ         32(R12), R15
+	TESTB        $0x02, AL
+	JZ           row1piece2of3x2
+	VMOVUPS      X3, (R15)
+	VEXTRACTF128 $0x01, Y3, X3
+	ADDQ         $0x10, R15
+
+row1piece2of3x2:
+	TESTB     $0x01, AL
+	JZ        row1piece1of3x2
+	VMOVSD    X3, (R15)
+	VPERMILPD $0x01, X3, X3
+
+row1piece1of3x2:
+	ADDQ         R13, R12
+	VMULPD       Y15, Y4, Y4
+	VMOVUPD      Y4, (R12)
+	VMULPD       Y15, Y5, Y5
+	LEAQ         32(R12), R15
+	TESTB        $0x02, AL
+	JZ           row2piece2of3x2
+	VMOVUPS      X5, (R15)
+	VEXTRACTF128 $0x01, Y5, X5
+	ADDQ         $0x10, R15
+
+row2piece2of3x2:
+	TESTB     $0x01, AL
+	JZ        row2piece1of3x2
+	VMOVSD    X5, (R15)
+	VPERMILPD $0x01, X5, X5
+
+row2piece1of3x2:
+	VZEROUPPER
+	RET
+
+whole3x2:
 	VMULPD  Y15, Y0, Y0
 	VMOVUPD Y0, (R12)
 	VMULPD  Y15, Y1, Y1
@@ -31415,6 +34820,85 @@ store4x2:
 	RET
 
 overwrite4x2:
+	MOVQ         mask+88(FP), AX
+	POPCNTQ      AX, AX
+	CMPQ         AX, $0x04
+	JEQ          whole4x2
+	VMULPD       Y15, Y0, Y0
+	VMOVUPD      Y0, (R12)
+	VMULPD       Y15, Y1, Y1
+	LEAQ         32(R12), R15
+	TESTB        $0x02, AL
+	JZ           row0piece2of4x2
+	VMOVUPS      X1, (R15)
+	VEXTRACTF128 $0x01, Y1, X1
+	ADDQ         $0x10, R15
+
+row0piece2of4x2:
+	TESTB     $0x01, AL
+	JZ        row0piece1of4x2
+	VMOVSD    X1, (R15)
+	VPERMILPD $0x01, X1, X1
+
+row0piece1of4x2:
+	ADDQ         R13, R12
+	VMULPD       Y15, Y2, Y2
+	VMOVUPD      Y2, (R12)
+	VMULPD       Y15, Y3, Y3
+	LEAQ         32(R12), R15
+	TESTB        $0x02, AL
+	JZ           row1piece2of4x2
+	VMOVUPS      X3, (R15)
+	VEXTRACTF128 $0x01, Y3, X3
+	ADDQ         $0x10, R15
+
+row1piece2of4x2:
+	TESTB     $0x01, AL
+	JZ        row1piece1of4x2
+	VMOVSD    X3, (R15)
+	VPERMILPD $0x01, X3, X3
+
+row1piece1of4x2:
+	ADDQ         R13, R12
+	VMULPD       Y15, Y4, Y4
+	VMOVUPD      Y4, (R12)
+	VMULPD       Y15, Y5, Y5
+	LEAQ         32(R12), R15
+	TESTB        $0x02, AL
+	JZ           row2piece2of4x2
+	VMOVUPS      X5, (R15)
+	VEXTRACTF128 $0x01, Y5, X5
+	ADDQ         $0x10, R15
+
+row2piece2of4x2:
+	TESTB     $0x01, AL
+	JZ        row2piece1of4x2
+	VMOVSD    X5, (R15)
+	VPERMILPD $0x01, X5, X5
+
+row2piece1of4x2:
+	ADDQ         R13, R12
+	VMULPD       Y15, Y6, Y6
+	VMOVUPD      Y6, (R12)
+	VMULPD       Y15, Y7, Y7
+	LEAQ         32(R12), R15
+	TESTB        $0x02, AL
+	JZ           row3piece2of4x2
+	VMOVUPS      X7, (R15)
+	VEXTRACTF128 $0x01, Y7, X7
+	ADDQ         $0x10, R15
+
+row3piece2of4x2:
+	TESTB     $0x01, AL
+	JZ        row3piece1of4x2
+	VMOVSD    X7, (R15)
+	VPERMILPD $0x01, X7, X7
+
+row3piece1of4x2:
+	VZEROUPPER
+	RET
+
+whole4x2:
 	VMULPD  Y15, Y0, Y0
 	VMOVUPD Y0, (R12)
 	VMULPD  Y15, Y1, Y1
@@ -31601,6 +35085,103 @@ store5x2:
 	RET
 
 overwrite5x2:
+	MOVQ         mask+88(FP), AX
+	POPCNTQ      AX, AX
+	CMPQ         AX, $0x04
+	JEQ          whole5x2
+	VMULPD       Y15, Y0, Y0
+	VMOVUPD      Y0, (R12)
+	VMULPD       Y15, Y1, Y1
+	LEAQ         32(R12), R15
+	TESTB        $0x02, AL
+	JZ           row0piece2of5x2
+	VMOVUPS      X1, (R15)
+	VEXTRACTF128 $0x01, Y1, X1
+	ADDQ         $0x10, R15
+
+row0piece2of5x2:
+	TESTB     $0x01, AL
+	JZ        row0piece1of5x2
+	VMOVSD    X1, (R15)
+	VPERMILPD $0x01, X1, X1
+
+row0piece1of5x2:
+	ADDQ         R13, R12
+	VMULPD       Y15, Y2, Y2
+	VMOVUPD      Y2, (R12)
+	VMULPD       Y15, Y3, Y3
+	LEAQ         32(R12), R15
+	TESTB        $0x02, AL
+	JZ           row1piece2of5x2
+	VMOVUPS      X3, (R15)
+	VEXTRACTF128 $0x01, Y3, X3
+	ADDQ         $0x10, R15
+
+row1piece2of5x2:
+	TESTB     $0x01, AL
+	JZ        row1piece1of5x2
+	VMOVSD    X3, (R15)
+	VPERMILPD $0x01, X3, X3
+
+row1piece1of5x2:
+	ADDQ         R13, R12
+	VMULPD       Y15, Y4, Y4
+	VMOVUPD      Y4, (R12)
+	VMULPD       Y15, Y5, Y5
+	LEAQ         32(R12), R15
+	TESTB        $0x02, AL
+	JZ           row2piece2of5x2
+	VMOVUPS      X5, (R15)
+	VEXTRACTF128 $0x01, Y5, X5
+	ADDQ         $0x10, R15
+
+row2piece2of5x2:
+	TESTB     $0x01, AL
+	JZ        row2piece1of5x2
+	VMOVSD    X5, (R15)
+	VPERMILPD $0x01, X5, X5
+
+row2piece1of5x2:
+	ADDQ         R13, R12
+	VMULPD       Y15, Y6, Y6
+	VMOVUPD      Y6, (R12)
+	VMULPD       Y15, Y7, Y7
+	LEAQ         32(R12), R15
+	TESTB        $0x02, AL
+	JZ           row3piece2of5x2
+	VMOVUPS      X7, (R15)
+	VEXTRACTF128 $0x01, Y7, X7
+	ADDQ         $0x10, R15
+
+row3piece2of5x2:
+	TESTB     $0x01, AL
+	JZ        row3piece1of5x2
+	VMOVSD    X7, (R15)
+	VPERMILPD $0x01, X7, X7
+
+row3piece1of5x2:
+	ADDQ         R13, R12
+	VMULPD       Y15, Y8, Y8
+	VMOVUPD      Y8, (R12)
+	VMULPD       Y15, Y9, Y9
+	LEAQ         32(R12), R15
+	TESTB        $0x02, AL
+	JZ           row4piece2of5x2
+	VMOVUPS      X9, (R15)
+	VEXTRACTF128 $0x01, Y9, X9
+	ADDQ         $0x10, R15
+
+row4piece2of5x2:
+	TESTB     $0x01, AL
+	JZ        row4piece1of5x2
+	VMOVSD    X9, (R15)
+	VPERMILPD $0x01, X9, X9
+
+row4piece1of5x2:
+	VZEROUPPER
+	RET
+
+whole5x2:
 	VMULPD  Y15, Y0, Y0
 	VMOVUPD Y0, (R12)
 	VMULPD  Y15, Y1, Y1
@@ -31814,6 +35395,121 @@ store6x2:
 	RET
 
 overwrite6x2:
+	MOVQ         mask+88(FP), AX
+	POPCNTQ      AX, AX
+	CMPQ         AX, $0x04
+	JEQ          whole6x2
+	VMULPD       Y15, Y0, Y0
+	VMOVUPD      Y0, (R12)
+	VMULPD       Y15, Y1, Y1
+	LEAQ         32(R12), R15
+	TESTB        $0x02, AL
+	JZ           row0piece2of6x2
+	VMOVUPS      X1, (R15)
+	VEXTRACTF128 $0x01, Y1, X1
+	ADDQ         $0x10, R15
+
+row0piece2of6x2:
+	TESTB     $0x01, AL
+	JZ        row0piece1of6x2
+	VMOVSD    X1, (R15)
+	VPERMILPD $0x01, X1, X1
+
+row0piece1of6x2:
+	ADDQ         R13, R12
+	VMULPD       Y15, Y2, Y2
+	VMOVUPD      Y2, (R12)
+	VMULPD       Y15, Y3, Y3
+	LEAQ         32(R12), R15
+	TESTB        $0x02, AL
+	JZ           row1piece2of6x2
+	VMOVUPS      X3, (R15)
+	VEXTRACTF128 $0x01, Y3, X3
+	ADDQ         $0x10, R15
+
+row1piece2of6x2:
+	TESTB     $0x01, AL
+	JZ        row1piece1of6x2
+	VMOVSD    X3, (R15)
+	VPERMILPD $0x01, X3, X3
+
+row1piece1of6x2:
+	ADDQ         R13, R12
+	VMULPD       Y15, Y4, Y4
+	VMOVUPD      Y4, (R12)
+	VMULPD       Y15, Y5, Y5
+	LEAQ         32(R12), R15
+	TESTB        $0x02, AL
+	JZ           row2piece2of6x2
+	VMOVUPS      X5, (R15)
+	VEXTRACTF128 $0x01, Y5, X5
+	ADDQ         $0x10, R15
+
+row2piece2of6x2:
+	TESTB     $0x01, AL
+	JZ        row2piece1of6x2
+	VMOVSD    X5, (R15)
+	VPERMILPD $0x01, X5, X5
+
+row2piece1of6x2:
+	ADDQ         R13, R12
+	VMULPD       Y15, Y6, Y6
+	VMOVUPD      Y6, (R12)
+	VMULPD       Y15, Y7, Y7
+	LEAQ         32(R12), R15
+	TESTB        $0x02, AL
+	JZ           row3piece2of6x2
+	VMOVUPS      X7, (R15)
+	VEXTRACTF128 $0x01, Y7, X7
+	ADDQ         $0x10, R15
+
+row3piece2of6x2:
+	TESTB     $0x01, AL
+	JZ        row3piece1of6x2
+	VMOVSD    X7, (R15)
+	VPERMILPD $0x01, X7, X7
+
+row3piece1of6x2:
+	ADDQ         R13, R12
+	VMULPD       Y15, Y8, Y8
+	VMOVUPD      Y8, (R12)
+	VMULPD       Y15, Y9, Y9
+	LEAQ         32(R12), R15
+	TESTB        $0x02, AL
+	JZ           row4piece2of6x2
+	VMOVUPS      X9, (R15)
+	VEXTRACTF128 $0x01, Y9, X9
+	ADDQ         $0x10, R15
+
+row4piece2of6x2:
+	TESTB     $0x01, AL
+	JZ        row4piece1of6x2
+	VMOVSD    X9, (R15)
+	VPERMILPD $0x01, X9, X9
+
+row4piece1of6x2:
+	ADDQ         R13, R12
+	VMULPD       Y15, Y10, Y10
+	VMOVUPD      Y10, (R12)
+	VMULPD       Y15, Y11, Y11
+	LEAQ         32(R12), R15
+	TESTB        $0x02, AL
+	JZ           row5piece2of6x2
+	VMOVUPS      X11, (R15)
+	VEXTRACTF128 $0x01, Y11, X11
+	ADDQ         $0x10, R15
+
+row5piece2of6x2:
+	TESTB     $0x01, AL
+	JZ        row5piece1of6x2
+	VMOVSD    X11, (R15)
+	VPERMILPD $0x01, X11, X11
+
+row5piece1of6x2:
+	VZEROUPPER
+	RET
+
+whole6x2:
 	VMULPD  Y15, Y0, Y0
 	VMOVUPD Y0, (R12)
 	VMULPD  Y15, Y1, Y1

@@ -21,17 +21,10 @@ func (j *job[T]) transpose() {
 
 // multiply chooses the way to compute the product.
 func (j *job[T]) multiply() {
-	if !j.narrow() {
-		j.multiplyFlat()
-		return
+	if j.narrow() {
+		j.transpose()
 	}
-	done, whole := j.done, Block{Batch: j.batch, Rows: j.m, Columns: j.n}
-	j.done = nil
-	j.transpose()
 	j.multiplyFlat()
-	if done != nil {
-		done(whole)
-	}
 }
 
 // narrow tells whether the product is better transposed.
@@ -84,9 +77,6 @@ func (j *job[T]) multiplyDots() {
 	tasks := ceil(groups, j.grid.taskPanels)
 	j.scratch = aligned(j.scratch, tasks*dotRows)
 	spread(j.parallel, tasks, j.dotsTask)
-	if j.done != nil {
-		j.done(Block{Batch: j.batch, Rows: j.m, Columns: j.n})
-	}
 }
 
 // dots computes the columns of C that belong to one task.
@@ -134,9 +124,6 @@ func (j *job[T]) multiplySums() {
 		j.rows = ceil(j.m, tasks)
 	}
 	spread(j.parallel, ceil(j.m, j.rows)*ceil(j.n, j.columns), j.sumsTask)
-	if j.done != nil {
-		j.done(Block{Batch: j.batch, Rows: j.m, Columns: j.n})
-	}
 }
 
 // sums computes the part of C that belongs to one task.

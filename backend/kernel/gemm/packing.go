@@ -1,22 +1,34 @@
 package gemm
 
-// Matrices are packed where they are read several times and lie so far apart
-// in memory that caches and address translation suffer. Up to the sizes below
-// the kernels' prefetching makes up for that.
-const (
-	packRows   = 256 // of C: how often B is read depends on them
-	packBytesB = 4 << 20
-	packPanels = 4 // of C: the same for A
-	packBytesA = 1 << 20
+// packing says from which sizes on matrices are packed: copied into the order in
+// which the kernels read them. It pays where they are read several times and lie
+// so far apart in memory that caches and address translation suffer.
+type packing struct {
+	rows        int // of C, from which B is packed: how often it is read depends on them
+	bytesB      int // of B, above which it is packed
+	panels      int // of C, from which A is packed: the same for A
+	bytesA      int // of A, above which it is packed
+	bytesTransA int // of A where it is transposed, so that each step of the sum reads another line of the cache
+}
+
+// Chosen by measurement: packEarly on Zen 3, which has AVX2, packLate on Zen 4,
+// which has AVX-512. There the kernels' prefetching makes up for what is not
+// packed up to these sizes.
+var (
+	packEarly = packing{rows: 64, bytesB: 32 << 10, panels: 4, bytesA: 200 << 10, bytesTransA: 32 << 10}
+	packLate  = packing{rows: 256, bytesB: 4 << 20, panels: 4, bytesA: 1 << 20, bytesTransA: 1 << 20}
 )
 
-// choosePacking decides which matrices are copied into the order in which the
-// kernels read them.
+// choosePacking decides which matrices are packed.
 func (j *job[T]) choosePacking() {
-	width := j.kernels.width()
+	from, width := j.kernels.packing, j.kernels.width()
+	limit := from.bytesA
+	if j.transA {
+		limit = from.bytesTransA
+	}
 	ragged := !j.kernels.masked && j.n%width != 0
-	j.packA = ceil(j.n, width) >= packPanels && size[T](j.m*j.k) > packBytesA
-	j.packB = j.transB || ragged || j.m >= packRows && size[T](j.k*j.n) > packBytesB
+	j.packA = ceil(j.n, width) >= from.panels && size[T](j.m*j.k) > limit
+	j.packB = j.transB || ragged || j.m >= from.rows && size[T](j.k*j.n) > from.bytesB
 }
 
 // packBlocks packs the current blocks of A and B. B's is the same for all

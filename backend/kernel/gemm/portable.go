@@ -5,7 +5,7 @@ import "unsafe"
 // portable returns kernels in plain Go: tiles of 4x4, in pairs of rows.
 func portable[T number]() *kernels[T] {
 	return &kernels[T]{
-		lanes: 2, rows: 4, pitch: 4,
+		lanes: 2, rows: 4, pitch: 4, packing: packLate,
 		byRows:    portableRows[T],
 		byColumns: portableColumns[T],
 		dots:      portableDots[T],

@@ -186,9 +186,6 @@ func error32(got float32, want float64, x float32, ofArgument bool) float64 {
 	}
 	unit := math.Abs(want)
 	if ofArgument {
-		if math.IsInf(float64(x), -1) && got == 0 {
-			return 0 // the limit, where the formula gives NaN
-		}
 		unit = max(unit, math.Abs(float64(x)))
 	}
 	if math.IsInf(float64(nearest), 0) || got != got {

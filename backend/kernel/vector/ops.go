@@ -30,7 +30,7 @@ const (
 	Erf                       // 2 and 2
 	Sin                       // 1.5 and 1.5; 1e-15 beyond float64 1e9
 	Cos                       // 1.5 and 1.5; 1e-15 beyond float64 1e9
-	Gelu                      // x/2 (1+erf(x/sqrt(2))); 1.5 and 1.5, in ulp of x
+	Gelu                      // x/2 (1+erf(x/sqrt(2))), 0 for -Inf; 1.5 and 1.5, in ulp of x
 	GeluTanh                  // x/2 (1+tanh(sqrt(2/pi) (x+0.044715 x^3))); 2.5 and 2.5, in ulp of x
 	unaryOps
 )

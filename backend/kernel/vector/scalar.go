@@ -53,7 +53,11 @@ func sigmoid(x float64) float64 {
 	return q + (math.FMA(-q, bottom, top)-q*lost)/bottom
 }
 
+// gelu has the limit 0 at -Inf, where the formula gives NaN.
 func gelu(x float64) float64 {
+	if math.IsInf(x, -1) {
+		return 0
+	}
 	return x / 2 * (1 + math.Erf(x*(math.Sqrt2/2)))
 }
 

@@ -35,7 +35,7 @@ var specialUnary = map[vector.UnaryOp][]float64{
 	vector.Erf:        {0, 0, negZero, negZero, inf, 1, -inf, -1, nan, nan, 10, 1, -10, -1},
 	vector.Sin:        {0, 0, negZero, negZero, inf, nan, -inf, nan, nan, nan, 1e-40, 1e-40},
 	vector.Cos:        {0, 1, negZero, 1, inf, nan, -inf, nan, nan, nan},
-	vector.Gelu:       {0, 0, inf, inf, nan, nan, 100, 100},
+	vector.Gelu:       {0, 0, inf, inf, -inf, 0, nan, nan, 100, 100},
 	vector.GeluTanh:   {0, 0, inf, inf, nan, nan, 100, 100},
 }
 

@@ -71,7 +71,7 @@ func maskNote(set vectors) string {
 	if set.masks {
 		return "mask has a bit for each lane of the last vector that belongs to C."
 	}
-	return "mask is not looked at: all lanes of the last vector are used."
+	return "All lanes of the last vector are read; those that mask has no bit for are not written if beta is zero."
 }
 
 func loadParameters(set vectors) {
@@ -268,24 +268,70 @@ func (t tile) store() {
 		t.loadVector(place, old, column)
 		t.multiply(alpha, sum, sum)
 		t.multiplyAdd(old, beta, sum)
-	})
+	}, t.storeVector)
 	Label(t.label("overwrite"))
-	t.eachVector(func(_ Mem, sum VecPhysical, _ int) { t.multiply(alpha, sum, sum) })
+	scaled := func(_ Mem, sum VecPhysical, _ int) { t.multiply(alpha, sum, sum) }
+	if !t.masks {
+		lanes := t.vectors.bytes / t.number.bytes
+		MOVQ(address("mask"), scratch)
+		POPCNTQ(scratch, scratch)
+		CMPQ(scratch, Imm(uint64(lanes)))
+		JEQ(LabelRef(t.label("whole")))
+		t.eachVector(scaled, t.storePart)
+		Label(t.label("whole"))
+	}
+	t.eachVector(scaled, t.storeVector)
+}
+
+// storeVector stores a vector; of the last in a row, the lanes in the mask.
+func (t tile) storeVector(row, column int, sum VecPhysical, place Mem) {
+	if t.masks && column == t.width-1 {
+		t.storeMasked(sum, lanes, place)
+	} else {
+		t.load(sum, place)
+	}
+}
+
+// storePart stores a vector; of the last in a row, as many elements as scratch
+// says. Pieces of four, two and one take a third of the time of a masked store
+// on some processors.
+func (t tile) storePart(row, column int, sum VecPhysical, place Mem) {
+	if column < t.width-1 {
+		t.load(sum, place)
+		return
+	}
+	at, label := R15, func(piece int) string { return t.label(fmt.Sprintf("row%dpiece%dof", row, piece)) }
+	LEAQ(place, at)
+	for piece := t.vectors.bytes / 2 / t.number.bytes; piece >= 1; piece /= 2 {
+		TESTB(Imm(uint64(piece)), scratch.As8())
+		JZ(LabelRef(label(piece)))
+		low, bytes := sum.AsX(), piece*t.number.bytes
+		switch bytes {
+		case 16:
+			VMOVUPS(low, Mem{Base: at})
+			VEXTRACTF128(Imm(1), sum, low)
+		case 8:
+			VMOVSD(low, Mem{Base: at})
+			VPERMILPD(Imm(1), low, low)
+		case 4:
+			VMOVSS(low, Mem{Base: at})
+		}
+		if piece > 1 {
+			ADDQ(Imm(uint64(bytes)), at)
+		}
+		Label(label(piece))
+	}
 }
 
 // eachVector applies compute to the vectors of the tile, row by row, stores
 // them, and returns from the function.
-func (t tile) eachVector(compute func(place Mem, sum VecPhysical, column int)) {
+func (t tile) eachVector(compute func(place Mem, sum VecPhysical, column int), store func(row, column int, sum VecPhysical, place Mem)) {
 	for row := range t.rows {
 		for column := range t.width {
 			place := Mem{Base: cPointer, Disp: column * t.vectors.bytes}
 			sum := t.sum(row, column)
 			compute(place, sum, column)
-			if t.masks && column == t.width-1 {
-				t.storeMasked(sum, lanes, place)
-			} else {
-				t.load(sum, place)
-			}
+			store(row, column, sum, place)
 		}
 		if row+1 < t.rows {
 			ADDQ(cStride, cPointer)

@@ -74,12 +74,16 @@ sin_tail = lambda z: series(lambda k: (-1) ** k / mp.factorial(2 * k + 1), z, 1)
 cos_tail = lambda z: series(lambda k: (-1) ** k / mp.factorial(2 * k), z, 1)
 erf_tail = lambda z: 2 / sqrt(pi) * series(lambda k: (-1) ** k / (mp.factorial(k) * (2 * k + 1)), z) - 1
 erfc_log = lambda x: -log(erfc(x))
+gelu_log = lambda a: log(erfc(a / sqrt(mpf(2)))) / LN2
+gelu_weight = lambda a: erfc(a / sqrt(mpf(2))) * LN2
+exp2m1 = lambda r: series(lambda k: LN2 ** (k + 1) / mp.factorial(k + 1), r)
 
 EXP = ("exp(r) = 1 + r + r^2 p(r), |r| <= ln(2)/2", exp_tail, lambda r: r**2 / exp(r), -R, R)
 LOG = ("log(m) = 2s + s^3 p(s^2), s = (m-1)/(m+1), 1/sqrt(2) <= m <= sqrt(2)",
        atanh_tail(1), lambda z: z / 2, TINY, S**2)
 SIN = ("sin(r) = r + r^3 p(r^2), |r| <= pi/4", sin_tail, lambda z: z * sqrt(z) / sin(sqrt(z)), TINY, Z)
 COS = ("cos(r) = 1 + r^2 p(r^2), |r| <= pi/4", cos_tail, lambda z: z / cos(sqrt(z)), TINY, Z)
+EXP2M1 = ("2^r = 1 + r p(r), |r| <= 1/2", exp2m1, lambda r: r / mpf(2) ** r, -mpf("0.5001"), mpf("0.5001"))
 ERF = ("erf(x) = x + x p(x^2), |x| <= 1", erf_tail, lambda z: sqrt(z) / erf(sqrt(z)), TINY, mpf(1))
 
 POLYNOMIALS = [
@@ -87,11 +91,12 @@ POLYNOMIALS = [
     ("log32", LOG, 2), ("log64", LOG, 6),
     ("sin32", SIN, 2), ("sin64", SIN, 5),
     ("cos32", COS, 3), ("cos64", COS, 6),
-    ("erf32", ERF, 6), ("erf64", ERF, 11),
-    ("erfc32", ("erf(x) = 1 - exp(-p(x)), 1 <= x <= 4", erfc_log, lambda x: erfc(x) / erf(x), mpf(1), mpf(4)), 6),
+    ("erf64", ERF, 11),
+    ("erfc32", ("erf(x) = 1 - exp(-x - x p(x)), 0 <= x <= 4", lambda x: erfc_log(x) / x - 1, lambda x: x * erfc(x) / erf(x), TINY, mpf(4)), 8),
     ("erfc64", ("erf(x) = 1 - exp(-p(x)), 1 <= x <= 6", erfc_log, lambda x: erfc(x) / erf(x), mpf(1), mpf(6)), 16),
-    ("gelu32", ("erfc(x) = exp(-p(x)), 0 <= x <= 4.2, absolute", erfc_log, erfc, mpf(0), mpf("4.2")), 8),
-    ("gelu64", ("erfc(x) = exp(-p(x)), 0 <= x <= 6, absolute", erfc_log, erfc, mpf(0), mpf(6)), 23),
+    ("exp2m1Of32", EXP2M1, 5), ("exp2m1Of64", EXP2M1, 11),
+    ("gelu32", ("erfc(a/sqrt(2)) = 2^p(a), 0 <= a <= 5.95, absolute", gelu_log, gelu_weight, mpf(0), mpf("5.95")), 8),
+    ("gelu64", ("erfc(a/sqrt(2)) = 2^p(a), 0 <= a <= 8.5, absolute", gelu_log, gelu_weight, mpf(0), mpf("8.5")), 23),
     ("log2Of32", ("log2(m) = s p(s^2), s = (m-1)/(m+1), 1/sqrt(2) <= m <= sqrt(2)",
                   lambda z: atanh_tail(0)(z) / LN2, lambda z: LN2 / 2, TINY, S**2), 5),
     ("exp2Of32", ("2^r = p(r), |r| <= 1/2", lambda r: mpf(2)**r, lambda r: mpf(2)**-r, -mpf("0.5001"), mpf("0.5001")), 6),

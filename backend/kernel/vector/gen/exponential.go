@@ -71,12 +71,13 @@ func (m *machine) expTail(r value) value {
 
 // expOfReduced returns exp of r, which is reduced.
 func (m *machine) expOfReduced(r value) value {
-	coefficients := exp32
+	var p value
 	if m.double {
-		coefficients = exp64
+		p = m.splitPolynomial(r, exp64)
+	} else {
+		p = m.polynomial(r, exp32)
 	}
-	p := m.horner(m.polynomial(r, coefficients), m.mul(r, r), r)
-	return m.add(p, m.c(1))
+	return m.add(m.horner(p, m.mul(r, r), r), m.c(1))
 }
 
 // exp covers all arguments.
@@ -89,6 +90,15 @@ func (m *machine) exp(a value) value {
 func (m *machine) expNormal(a value) value {
 	e := m.reduceExp(a, false)
 	return m.mul(m.expOfReduced(e.r), m.powerOfTwo(e.biased))
+}
+
+// oneMinusExp is 1 - exp(a) = (1 - 2^n) - 2^n (exp(r) - 1) of float32, for a <= 0
+// whose exponential is a normal number. It is precise also where a is tiny.
+func (m *machine) oneMinusExp(a value) value {
+	e := m.reduceExp(a, false)
+	power := m.powerOfTwo(e.biased)
+	tail := m.horner(m.polynomial(e.r, exp32), m.mul(e.r, e.r), e.r)
+	return m.subMul(m.sub(m.load(m.c(1)), power), power, tail)
 }
 
 // A scaledExpm1 is exp(a) - 1 = (high + low) 2^n.

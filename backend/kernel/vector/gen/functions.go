@@ -2,34 +2,39 @@ package main
 
 import "math"
 
-// erf is a polynomial below 1 and 1 - exp(-polynomial) above.
+// erf is 1 - exp(-polynomial). In float32 one polynomial does for all arguments,
+// since 1 - exp is computed without cancellation; in float64, which would need
+// many more coefficients, erf is a polynomial of its own below 1.
 func (m *machine) erf(a value) value {
-	inner, outer := erf32, erfc32
-	if m.double {
-		inner, outer = erf64, erfc64
+	if !m.double {
+		x := m.below(m.load(m.c(4)), m.abs(a))
+		p := m.mulAdd(m.splitPolynomial(x, erfc32), x, x)
+		return m.withSign(m.oneMinusExp(m.xor(p, m.signMask())), a)
 	}
-	x := m.below(m.pickLoaded(4, 6), m.abs(a))
-	small := m.mulAdd(m.polynomial(m.mul(x, x), inner), x, x)
-	exponent := m.xor(m.polynomial(x, outer), m.signMask())
+	x := m.below(m.load(m.c(6)), m.abs(a))
+	exponent := m.xor(m.splitPolynomial(x, erfc64), m.signMask())
 	large := m.sub(m.load(m.c(1)), m.expNormal(exponent))
+	small := m.mulAdd(m.splitPolynomial(m.mul(x, x), erf64), x, x)
 	return m.withSign(m.choose(m.compare(less, x, m.c(1)), small, large), a)
 }
 
-// gelu is a/2 (1 + erf(a/sqrt(2))) = max(a, 0) - |a|/2 erfc(|a|/sqrt(2)), and
-// max(a, 0) where erfc no longer matters.
+// gelu is a/2 (1 + erf(a/sqrt(2))) = max(a, 0) - |a|/2 2^p with a polynomial p,
+// and max(a, 0) where the power no longer matters.
 func (m *machine) gelu(a value) value {
-	coefficients, limit := gelu32, 4.2
+	logarithm, power, limit := gelu32, exp2m1Of32, 5.95
 	if m.double {
-		coefficients, limit = gelu64, 6
+		logarithm, power, limit = gelu64, exp2m1Of64, 8.5
 	}
 	size := m.abs(a)
-	x := m.mul(size, m.c(math.Sqrt2/2))
-	limited := m.below(m.pickLoaded(limit, limit), x)
-	exponent := m.xor(m.polynomial(limited, coefficients), m.signMask())
+	p := m.splitPolynomial(m.below(m.load(m.c(limit)), size), logarithm)
+	// p = n + r with a whole number n and |r| <= 1/2; 2^p = 2^n (1 + r q(r)).
+	magic := m.load(m.pick(3<<22+126, 3<<51+1022)) // one less than for 2^n
+	biased := m.add(p, magic)
+	r := m.sub(p, m.sub(biased, magic))
+	half := m.mul(size, m.powerOfTwo(biased)) // |a|/2 2^n
 	rectified := m.above(m.load(m.c(0)), a)
-	far := m.compare(greater, x, m.c(limit))
-	half := m.mul(size, m.c(0.5))
-	return m.choose(far, rectified, m.subMul(rectified, half, m.expNormal(exponent)))
+	y := m.subMul(m.sub(rectified, half), m.mul(half, r), m.splitPolynomial(r, power))
+	return m.choose(m.compare(greater, size, m.c(limit)), rectified, y)
 }
 
 // halfPi in three parts.
