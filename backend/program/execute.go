@@ -149,9 +149,18 @@ func (b *tile[T]) execute(c *compiled[T]) {
 	case logic:
 		b.logic(c)
 	case reduceElements:
-		total := b.total(b.task, c)
-		*total = fold(c.reduction, *total, float64(vector.Reduce(c.reduction, b.spread(arguments[0], c.extent, 0))))
+		total, part := b.total(b.task, c), T(0)
+		if len(arguments) == 2 {
+			part = vector.Dot(b.floats(arguments[0]), b.floats(arguments[1]))
+		} else {
+			part = vector.Reduce(c.reduction, b.spread(arguments[0], c.extent, 0))
+		}
+		*total = fold(c.reduction, *total, float64(part))
 	case reduceRows:
+		if len(arguments) == 2 {
+			vector.DotRows(b.floats(c.target), b.floats(arguments[0]), b.floats(arguments[1]), b.columns)
+			return
+		}
 		vector.ReduceRows(c.reduction, b.floats(c.target), b.spread(arguments[0], c.extent, 0), b.columns)
 	case reduceColumns:
 		sum := b.sum(b.task, c)[b.column : b.column+b.columns]

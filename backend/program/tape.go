@@ -86,19 +86,61 @@ func newTape(u *fuser, g *group, n *ir.Node) *tape {
 		t.rows, t.columns = g.rows(), g.columns
 	}
 	r := &recorder{fuser: u, g: g, n: n, tape: t, lastUse: make(map[ir.Value]int), slots: make(map[ir.Value]slot)}
-	for i, m := range g.members {
-		for _, o := range m.operands {
-			r.lastUse[o.value] = i
+	members := withDots(g.members, n.Outputs)
+	for i, m := range members {
+		if m != nil {
+			for _, o := range m.operands {
+				r.lastUse[o.value] = i
+			}
 		}
 	}
-	for i, m := range g.members {
-		r.record(m, i)
+	for i, m := range members {
+		if m != nil {
+			r.record(m, i)
+		}
 	}
 	t.inPlace = make([][]ir.Value, len(n.Outputs))
 	for i, v := range n.Outputs {
 		t.inPlace[i] = r.inPlace(v)
 	}
 	return t
+}
+
+// withDots makes a sum of products one member with the factors as operands, and
+// nil of the product, where nothing else uses that.
+func withDots(members []*member, outputs []ir.Value) []*member {
+	list := slices.Clone(members)
+	for i, m := range members {
+		if m.node.Op != compute.OpTypeReduceSum || m.action == reduceColumns {
+			continue
+		}
+		v := m.operands[0].value
+		product := slices.IndexFunc(members[:i], func(p *member) bool { return p.node.Outputs[0] == v })
+		if product < 0 || slices.Contains(outputs, v) || uses(members, v) != 1 {
+			continue
+		}
+		p := members[product]
+		if p.node.Op != compute.OpTypeMul || p.extent != elements || m.extent != elements || p.operands[0].extent != elements || p.operands[1].extent != elements {
+			continue
+		}
+		dot := *m
+		dot.operands = p.operands
+		list[product], list[i] = nil, &dot
+	}
+	return list
+}
+
+// uses counts how often members read a value.
+func uses(members []*member, v ir.Value) int {
+	count := 0
+	for _, m := range members {
+		for _, o := range m.operands {
+			if o.value == v {
+				count++
+			}
+		}
+	}
+	return count
 }
 
 // record appends the instruction of a member.

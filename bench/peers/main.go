@@ -92,11 +92,9 @@ func compete(sides []*side, works []string, rounds int) ([]result, error) {
 				if times[work] == nil {
 					times[work] = map[string][]float64{}
 				}
-				if math.IsNaN(t) {
-					fmt.Fprintf(os.Stderr, "\n%s gave no answer to %s within %v and was started again\n", s.name, work, patience)
-					continue
+				if !math.IsNaN(t) {
+					times[work][s.name] = append(times[work][s.name], t)
 				}
-				times[work][s.name] = append(times[work][s.name], t)
 			}
 		}
 	}

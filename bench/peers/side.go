@@ -106,7 +106,8 @@ func (s *side) stop() (float64, error) {
 // to wait for itself forever, about once in a hundred starts of the transformer.
 const patience = time.Minute
 
-// time asks for one piece of work; NaN stands for no answer in time.
+// time asks for one piece of work; NaN stands for no
+// answer in time, or for work that the side does not know.
 func (s *side) time(work string) (float64, error) {
 	if s.process == nil {
 		if err := s.start(); err != nil {
@@ -119,6 +120,7 @@ func (s *side) time(work string) (float64, error) {
 	watch := time.AfterFunc(patience, func() { _ = s.process.Process.Kill() })
 	line, err := s.out.ReadString('\n')
 	if !watch.Stop() {
+		fmt.Fprintf(os.Stderr, "\n%s gave no answer to %s within %v and is started again\n", s.name, work, patience)
 		_, _ = s.stop()
 		return math.NaN(), nil
 	}

@@ -97,6 +97,20 @@ func ReduceRows[T Float](r Reduction, dst, x []T, columns int) {
 	eachRow(len(dst), len(x), columns, func(i int) { dst[i] = k.fold(r, x[i*columns:(i+1)*columns]) })
 }
 
+// DotRows sets dst[i] to the product of row i of x and row i of y, for as many
+// rows of the given number of columns as all have in full.
+func DotRows[T Float](dst, x, y []T, columns int) {
+	kernel := of[T](chosen).dot
+	eachRow(len(dst), min(len(x), len(y)), columns, func(i int) {
+		a, b := x[i*columns:(i+1)*columns], y[i*columns:(i+1)*columns]
+		if columns <= reduceBlock {
+			dst[i] = kernel(a, b)
+			return
+		}
+		dst[i] = Dot(a, b)
+	})
+}
+
 // eachRow calls f for each row.
 func eachRow(rows, elements, columns int, f func(i int)) {
 	if columns <= 0 {

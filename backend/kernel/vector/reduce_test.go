@@ -230,3 +230,29 @@ func checkRowsAndColumns[T vector.Float](t *testing.T) {
 		}
 	}
 }
+
+// TestDotRowsIsDotOfEachRow to the bit, for rows of one block and of several,
+// and leaves what no whole row belongs to.
+func TestDotRowsIsDotOfEachRow(t *testing.T) {
+	eachLevel(t, func(t *testing.T) {
+		random := rand.New(rand.NewPCG(1011, 0))
+		for _, columns := range []int{1, 7, 64, 4096, 9001} {
+			const rows = 3
+			x, y := make([]float32, rows*columns), make([]float32, rows*columns)
+			for i := range x {
+				x[i], y[i] = float32(random.NormFloat64()), float32(random.NormFloat64())
+			}
+			got := []float32{0, 0, 0, 42}
+			vector.DotRows(got, x, y, columns)
+			for i := range rows {
+				if want := vector.Dot(x[i*columns:(i+1)*columns], y[i*columns:(i+1)*columns]); got[i] != want {
+					t.Errorf("%d columns, row %d: got %g, want %g", columns, i, got[i], want)
+				}
+			}
+			if got[rows] != 42 {
+				t.Errorf("%d columns: a number beyond the rows became %g", columns, got[rows])
+			}
+		}
+		vector.DotRows([]float32{1}, nil, nil, 0)
+	})
+}
