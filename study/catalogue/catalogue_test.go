@@ -193,3 +193,37 @@ func Example() {
 	// sequential-gradient-coding: Get exact gradients from unreliable workers without waiting for the slow ones
 	// When, Why and How Much? Adaptive Learning Rate Scheduling by Refinement
 }
+
+// TestScoreboardIsUpToDate holds docs/scoreboard.md and the catalogue
+// together: a row for every paper, planned ones as planned, and a section with
+// every claim for each paper that has a study.
+func TestScoreboardIsUpToDate(t *testing.T) {
+	text, err := os.ReadFile("../../docs/scoreboard.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	board := string(text)
+	for _, e := range Papers() {
+		planned := strings.Contains(board, "| "+e.Name+" | planned |")
+		if e.Study == nil {
+			if !planned {
+				t.Errorf("%s is planned and the scoreboard does not say so", e.Name)
+			}
+			continue
+		}
+		_, section, found := strings.Cut(board, "\n## "+e.Name+"\n")
+		if planned || !found {
+			t.Errorf("%s has a study and no verdicts on the scoreboard", e.Name)
+			continue
+		}
+		section, _, _ = strings.Cut(section, "\n## ")
+		for _, claim := range e.Study().Claims {
+			if !strings.Contains(section, "| **"+claim.ID) {
+				t.Errorf("%s: the claim %s is not on the scoreboard", e.Name, claim.ID)
+			}
+		}
+		if rows := strings.Count(section, "\n| **"); rows != len(e.Study().Claims) {
+			t.Errorf("%s: %d claims on the scoreboard, want %d", e.Name, rows, len(e.Study().Claims))
+		}
+	}
+}
