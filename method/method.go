@@ -9,6 +9,8 @@ import (
 	"github.com/gomlx/gomlx/ml/train"
 
 	"github.com/descentml/descent/method/firstorder"
+	"github.com/descentml/descent/method/secondorder/gradreg/network"
+	"github.com/descentml/descent/method/secondorder/mfac"
 	"github.com/descentml/descent/method/separation"
 	"github.com/descentml/descent/method/spec"
 	"github.com/descentml/descent/method/stepper"
@@ -37,6 +39,8 @@ var families = []family{
 	{firstorder.Methods, buildFirstOrder},
 	{separation.Methods, separation.New},
 	{surrogate.Methods, surrogate.New},
+	{mfac.Methods, mfac.New},
+	{network.Methods, network.New},
 }
 
 func buildFirstOrder(text string) (func(stepper.Model) (stepper.Stepper, error), error) {

@@ -25,6 +25,7 @@ const predictionBatch = 1024
 type Model struct {
 	Description
 	outputs int
+	store   *gomodel.Store
 	exec    *gomodel.Exec
 }
 
@@ -50,7 +51,7 @@ func Load(backend compute.Backend, dir string) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Model{Description: d, outputs: 1}
+	m := &Model{Description: d, outputs: 1, store: store}
 	if d.Encoder.Task() == data.Classification {
 		m.outputs = len(d.Encoder.Classes())
 	}
@@ -78,6 +79,9 @@ func Load(backend compute.Backend, dir string) (*Model, error) {
 
 // Outputs is the number of values per prediction: the number of classes, or 1.
 func (m *Model) Outputs() int { return m.outputs }
+
+// Weights is the store of the weights. Predictions follow what becomes of them.
+func (m *Model) Weights() *gomodel.Store { return m.store }
 
 // Predict returns, row by row, the probabilities of the classes in the
 // encoder's order, or the value in the target's units, of every row of a

@@ -4,16 +4,20 @@ import (
 	"github.com/descentml/descent/study"
 	"github.com/descentml/descent/study/diffgrad"
 	doubledescent "github.com/descentml/descent/study/double-descent"
+	gns "github.com/descentml/descent/study/gradient-normalized-smoothness"
 	largesteplogistic "github.com/descentml/descent/study/large-step-logistic"
+	mfacstudy "github.com/descentml/descent/study/m-fac"
 	schedulerefinement "github.com/descentml/descent/study/schedule-refinement"
 	"github.com/descentml/descent/study/sso"
 )
 
 // studies holds the studies that exist, by the names of their papers.
 var studies = map[string]func() *study.Study{
-	"diffgrad":            diffgrad.New,
-	"double-descent":      doubledescent.New,
-	"large-step-logistic": largesteplogistic.New,
-	"schedule-refinement": schedulerefinement.New,
-	"sso":                 sso.New,
+	"diffgrad":                       diffgrad.New,
+	"double-descent":                 doubledescent.New,
+	"gradient-normalized-smoothness": gns.New,
+	"large-step-logistic":            largesteplogistic.New,
+	"m-fac":                          mfacstudy.New,
+	"schedule-refinement":            schedulerefinement.New,
+	"sso":                            sso.New,
 }

@@ -1,0 +1,59 @@
+package mfac
+
+import (
+	"fmt"
+
+	"github.com/descentml/descent/method/spec"
+	"github.com/descentml/descent/method/stepper"
+)
+
+// Name is that of the method in a specification.
+const Name = "m-fac"
+
+// Methods describes the training method of this package.
+func Methods() []spec.Method {
+	o := new(Optimizer)
+	m := spec.Method{
+		Name: Name, Title: "M-FAC", Summary: "Divides the gradient by the curvature that the last few hundred gradients span.",
+		Source: "Frantar, Kurtic and Alistarh 2021", DefaultLearningRate: o.settings()[0].standard,
+	}
+	for _, s := range o.settings() {
+		m.Options = append(m.Options, s.option())
+	}
+	return []spec.Method{m}
+}
+
+// New reads the specification of the method, its name alone or with options as
+// "m-fac:window=256:damping=1e-3", and returns what makes steppers of it. What
+// is left out takes its default. The rate that a step is given goes before lr.
+//
+// An unknown method or option is an error with the nearest name; a value that
+// is no number or out of its range is one that says what was expected.
+func New(text string) (func(stepper.Model) (stepper.Stepper, error), error) {
+	name, assignments, err := spec.Parse(text)
+	if err != nil {
+		return nil, err
+	}
+	if name != Name {
+		return nil, spec.Unknown("method", name, []string{Name})
+	}
+	o := new(Optimizer)
+	for _, a := range assignments {
+		if err := assign(o.settings(), a); err != nil {
+			return nil, fmt.Errorf("method %q: %w", name, err)
+		}
+	}
+	return o.Stepper, nil
+}
+
+// assign gives the setting that the assignment names its value.
+func assign(settings []setting, a spec.Assignment) error {
+	known := make([]string, len(settings))
+	for i, s := range settings {
+		if s.name == a.Name {
+			return s.set(a)
+		}
+		known[i] = s.name
+	}
+	return spec.Unknown("option", a.Name, known)
+}
