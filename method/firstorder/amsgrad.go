@@ -45,7 +45,7 @@ func (a *AMSGrad) settings() []setting {
 		decay("beta1", "mean of the gradient", &a.Beta1, 0.9),
 		decay("beta2", "mean of the squared gradient", &a.Beta2, 0.999),
 		epsilon(&a.Epsilon, 1e-8, "added to the root of the second moment"),
-		{name: "raw_maximum", summary: "maximum of the second moment before its bias correction, as in PyTorch", field: &a.RawMaximum},
+		other("raw_maximum", "maximum of the second moment before its bias correction, as in PyTorch", &a.RawMaximum),
 	}
 }
 

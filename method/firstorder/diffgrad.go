@@ -55,7 +55,7 @@ func (d *DiffGrad) settings() []setting {
 		decay("beta2", "mean of the squared gradient", &d.Beta2, 0.999),
 		epsilon(&d.Epsilon, 1e-8, "added to the root of the second moment"),
 		weightDecay(&d.WeightDecay, 0, "share of the weights added to the gradient"),
-		{name: "friction", summary: "friction function: dfc, dfc1, dfc2, dfc3, dfc4 or dfc5", field: &d.Friction},
+		other("friction", "friction function: dfc, dfc1, dfc2, dfc3, dfc4 or dfc5", &d.Friction),
 	}
 }
 

@@ -51,10 +51,7 @@ func Methods() []spec.Method {
 		settings := m.settings()
 		methods[i] = spec.Method{
 			Name: m.name(), Title: entry.title, Summary: entry.summary, Source: entry.source,
-			DefaultLearningRate: settings[0].standard,
-		}
-		for _, s := range settings {
-			methods[i].Options = append(methods[i].Options, s.option())
+			DefaultLearningRate: settings[0].Standard, Options: spec.Options(plain(settings)),
 		}
 	}
 	return methods
@@ -75,9 +72,9 @@ func New(text string) (optimizer.Interface, error) {
 	if err != nil {
 		return nil, err
 	}
-	settings := m.settings()
+	settings := plain(m.settings())
 	for _, a := range assignments {
-		if err := assign(settings, a); err != nil {
+		if err := spec.Assign(settings, a); err != nil {
 			return nil, fmt.Errorf("method %q: %w", name, err)
 		}
 	}
@@ -95,16 +92,4 @@ func byName(name string) (method, error) {
 		known[i] = m.name()
 	}
 	return nil, spec.Unknown("method", name, known)
-}
-
-// assign gives the setting that the assignment names its value.
-func assign(settings []setting, a spec.Assignment) error {
-	known := make([]string, len(settings))
-	for i, s := range settings {
-		if s.name == a.Name {
-			return s.set(a)
-		}
-		known[i] = s.name
-	}
-	return spec.Unknown("option", a.Name, known)
 }

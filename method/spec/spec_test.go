@@ -1,6 +1,7 @@
 package spec_test
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -120,4 +121,97 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("%q was read as %q, which reads as %q %v, %v", text, written, again, reread, err)
 		}
 	})
+}
+
+// colour is a choice.
+type colour int
+
+func (c colour) String() string {
+	if c < 0 || c > 1 {
+		return fmt.Sprintf("colour(%d)", int(c))
+	}
+	return []string{"red", "blue"}[c]
+}
+
+func (c *colour) UnmarshalText(text []byte) error {
+	for i := colour(0); i < 2; i++ {
+		if i.String() == string(text) {
+			*c = i
+			return nil
+		}
+	}
+	return spec.Unknown("colour", string(text), []string{"red", "blue"})
+}
+
+// brush is what settings are the fields of.
+type brush struct {
+	width, wear float64
+	hairs       int
+	round       bool
+	colour      colour
+}
+
+func (b *brush) settings() []spec.Setting {
+	return []spec.Setting{
+		{Name: "width", Summary: "in mm", Field: &b.width, Standard: 3, Below: 100},
+		{Name: "wear", Summary: "share per stroke", Field: &b.wear, Standard: 0.1, Zero: true, Below: 1},
+		{Name: "hairs", Summary: "number", Field: &b.hairs, Standard: 200, Least: 1},
+		{Name: "round", Summary: "shape", Field: &b.round},
+		{Name: "colour", Summary: "of the handle", Field: &b.colour},
+	}
+}
+
+// What is assigned is what Complete leaves, a zero included where it is allowed,
+// and what is not assigned has its default.
+func TestSettings(t *testing.T) {
+	for text, want := range map[string]brush{
+		"brush":                          {3, 0.1, 200, false, 0},
+		"brush:width=0.5:wear=0:hairs=7": {0.5, 0, 7, false, 0},
+		"brush:round=true:colour=blue":   {3, 0.1, 200, true, 1},
+		"brush:wear=0.99:width=99.9":     {99.9, 0.99, 200, false, 0},
+		"brush:width=100":                {}, // errors from here on
+		"brush:width=0":                  {},
+		"brush:width=NaN":                {},
+		"brush:wear=1":                   {},
+		"brush:wear=-0.1":                {},
+		"brush:hairs=0":                  {},
+		"brush:hairs=1.5":                {},
+		"brush:round=perhaps":            {},
+		"brush:colour=green":             {},
+		"brush:bristles=3":               {},
+	} {
+		_, assignments, err := spec.Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b brush
+		for _, a := range assignments {
+			if err == nil {
+				err = spec.Assign(b.settings(), a)
+			}
+		}
+		if want == (brush{}) {
+			if err == nil || !strings.Contains(err.Error(), "expected") {
+				t.Errorf("%s: error %v, expected one that says what was expected", text, err)
+			}
+			continue
+		}
+		if err := errors.Join(err, spec.Complete(b.settings())); err != nil || b != want {
+			t.Errorf("%s: %+v, %v, expected %+v", text, b, err, want)
+		}
+	}
+	for name, b := range map[string]brush{
+		"width": {width: 100}, "wear": {wear: -1}, "hairs": {hairs: -1}, "colour": {colour: 7},
+	} {
+		if err := spec.Complete(b.settings()); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s out of its range: %v", name, err)
+		}
+	}
+	var defaults []string
+	for _, o := range spec.Options(new(brush).settings()) {
+		defaults = append(defaults, o.Default)
+	}
+	if got := strings.Join(defaults, " "); got != "3 0.1 200 false red" {
+		t.Errorf("defaults %s", got)
+	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/gomlx/gomlx/ml/train"
 	"github.com/gomlx/gomlx/ml/train/optimizer"
 
+	"github.com/descentml/descent/method/spec"
 	"github.com/descentml/descent/method/stepper"
 )
 
@@ -34,12 +35,12 @@ type SLS struct {
 
 func (*SLS) name() string { return "sls" }
 
-func (s *SLS) settings() []setting {
-	return []setting{
-		{name: "start", summary: "first trial of the training", field: &s.Start, standard: 10},
-		{name: "expand", summary: "factor on the step size over an epoch", field: &s.Expand, standard: 2, low: 1},
-		{name: "shrink", summary: "factor after a trial that fails, below 1", field: &s.Shrink, standard: 0.9, below: 1},
-		{name: "decrease", summary: "share of the expected decrease that a trial has to reach, below 1", field: &s.Decrease, standard: 0.5, below: 1},
+func (s *SLS) settings() []spec.Setting {
+	return []spec.Setting{
+		{Name: "start", Summary: "first trial of the training", Field: &s.Start, Standard: 10},
+		{Name: "expand", Summary: "factor on the step size over an epoch", Field: &s.Expand, Standard: 2, Low: 1},
+		{Name: "shrink", Summary: "factor after a trial that fails, below 1", Field: &s.Shrink, Standard: 0.9, Below: 1},
+		{Name: "decrease", Summary: "share of the expected decrease that a trial has to reach, below 1", Field: &s.Decrease, Standard: 0.5, Below: 1},
 	}
 }
 
@@ -53,7 +54,7 @@ type sls struct {
 // range is an error.
 func (s *SLS) Stepper(m stepper.Model) (stepper.Stepper, error) {
 	c := *s
-	if err := complete(c.settings()); err != nil {
+	if err := spec.Complete(c.settings()); err != nil {
 		return nil, err
 	}
 	t, err := newTrained(m)
@@ -97,8 +98,8 @@ type AdaGradNorm struct{}
 
 var _ train.OptimizeWithGradients = (*AdaGradNorm)(nil)
 
-func (*AdaGradNorm) name() string        { return "adagrad-norm" }
-func (*AdaGradNorm) settings() []setting { return nil }
+func (*AdaGradNorm) name() string             { return "adagrad-norm" }
+func (*AdaGradNorm) settings() []spec.Setting { return nil }
 
 // UpdateGraphWithGradients builds the graph of one step down the gradients of
 // the trainable variables. It implements train.OptimizeWithGradients and
@@ -142,11 +143,11 @@ type GULF2 struct {
 
 func (*GULF2) name() string { return "gulf2" }
 
-func (g *GULF2) settings() []setting {
-	return []setting{
-		{name: "ahead", summary: "how far the guide is ahead of the stale model, in (0, 1]", field: &g.Ahead, standard: 0.3, below: math.Nextafter(1, 2)},
-		{name: "ridge", summary: "weight decay", field: &g.Ridge, standard: 0.01, zero: true},
-		{name: "every", summary: "steps after which the stale model is copied anew; 0 is an epoch", field: &g.Every},
+func (g *GULF2) settings() []spec.Setting {
+	return []spec.Setting{
+		{Name: "ahead", Summary: "how far the guide is ahead of the stale model, in (0, 1]", Field: &g.Ahead, Standard: 0.3, Below: math.Nextafter(1, 2)},
+		{Name: "ridge", Summary: "weight decay", Field: &g.Ridge, Standard: 0.01, Zero: true},
+		{Name: "every", Summary: "steps after which the stale model is copied anew; 0 is an epoch", Field: &g.Every},
 	}
 }
 
@@ -161,7 +162,7 @@ type gulf2 struct {
 // range is an error.
 func (g *GULF2) Stepper(m stepper.Model) (stepper.Stepper, error) {
 	c := *g
-	if err := complete(c.settings()); err != nil {
+	if err := spec.Complete(c.settings()); err != nil {
 		return nil, err
 	}
 	t, err := newTrained(m)

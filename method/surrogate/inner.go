@@ -10,6 +10,7 @@ import (
 	"github.com/gomlx/gomlx/ml/train/optimizer"
 
 	"github.com/descentml/descent/method/firstorder"
+	"github.com/descentml/descent/method/spec"
 	"github.com/descentml/descent/method/stepper"
 )
 
@@ -82,17 +83,17 @@ func (s *Solver) UnmarshalText(text []byte) error {
 	return err
 }
 
-func (n *Inner) settings() []setting {
-	return []setting{
-		{name: "inner", summary: "inner steps for each gradient of the loss", field: &n.Steps, standard: 10, least: 1},
-		{name: "solver", summary: "what takes the inner steps: armijo, gd, adam or newton-cg", field: &n.Solver},
-		{name: "rate", summary: "step size of gd and adam, as a share of the target step size; 0.0005 for adam", field: &n.Rate, standard: 0.01},
-		{name: "start", summary: "first trial of the line search", field: &n.Start, standard: 10},
-		{name: "carry", summary: "start the line search at the last step size", field: &n.Carry},
-		{name: "expand", summary: "factor on the line search's first trial over the inner steps of as many batches as an epoch has", field: &n.Expand, standard: 2, low: 1},
-		{name: "shrink", summary: "factor after a trial that fails, below 1; published: 0.9", field: &n.Shrink, standard: 0.5, below: 1},
-		{name: "decrease", summary: "share of the expected decrease that a trial has to reach, below 1", field: &n.Decrease, standard: 0.5, below: 1},
-		{name: "cg", summary: "conjugate gradient steps of newton-cg", field: &n.CG, standard: 10, least: 1},
+func (n *Inner) settings() []spec.Setting {
+	return []spec.Setting{
+		{Name: "inner", Summary: "inner steps for each gradient of the loss", Field: &n.Steps, Standard: 10, Least: 1},
+		{Name: "solver", Summary: "what takes the inner steps: armijo, gd, adam or newton-cg", Field: &n.Solver},
+		{Name: "rate", Summary: "step size of gd and adam, as a share of the target step size; 0.0005 for adam", Field: &n.Rate, Standard: 0.01},
+		{Name: "start", Summary: "first trial of the line search", Field: &n.Start, Standard: 10},
+		{Name: "carry", Summary: "start the line search at the last step size", Field: &n.Carry},
+		{Name: "expand", Summary: "factor on the line search's first trial over the inner steps of as many batches as an epoch has", Field: &n.Expand, Standard: 2, Low: 1},
+		{Name: "shrink", Summary: "factor after a trial that fails, below 1; published: 0.9", Field: &n.Shrink, Standard: 0.5, Below: 1},
+		{Name: "decrease", Summary: "share of the expected decrease that a trial has to reach, below 1", Field: &n.Decrease, Standard: 0.5, Below: 1},
+		{Name: "cg", Summary: "conjugate gradient steps of newton-cg", Field: &n.CG, Standard: 10, Least: 1},
 	}
 }
 
@@ -111,7 +112,7 @@ func (n Inner) newSolver(t *trained, shape geometry) (solver, error) {
 	if n.Solver == Adam && n.Rate == 0 {
 		n.Rate = 0.0005
 	}
-	if err := complete(n.settings()); err != nil {
+	if err := spec.Complete(n.settings()); err != nil {
 		return nil, err
 	}
 	switch n.Solver {

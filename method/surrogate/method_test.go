@@ -288,17 +288,17 @@ func TestErrorsSayWhatWasExpected(t *testing.T) {
 	}
 	m := classifier(t)
 	for expected, attempt := range map[string]func() error{
-		`setting "inner" is -1: expected at least 1`: func() error {
+		`setting "inner" is -1, expected at least 1`: func() error {
 			_, err := (&surrogate.SSO{Inner: surrogate.Inner{Steps: -1}}).Stepper(m.Model)
 			return err
 		},
-		"Solver(9): expected one of armijo": func() error {
+		`setting "solver": unknown solver "Solver(9)", expected armijo`: func() error {
 			_, err := (&surrogate.SSO{Inner: surrogate.Inner{Solver: 9}}).Stepper(m.Model)
 			return err
 		},
 		"Geometry(5): expected euclidean":               func() error { _, err := (&surrogate.SSO{Geometry: 5}).Stepper(m.Model); return err },
 		`setting "target_shrink" is 2`:                  func() error { _, err := (&surrogate.LineSearch{TargetShrink: 2}).Stepper(m.Model); return err },
-		`setting "decrease" is 1: expected a number in`: func() error { _, err := (&surrogate.SLS{Decrease: 1}).Stepper(m.Model); return err },
+		`setting "decrease" is 1, expected a number in`: func() error { _, err := (&surrogate.SLS{Decrease: 1}).Stepper(m.Model); return err },
 		"logits of at least 2 classes":                  func() error { return stepOnce(binary(t, 5, 2), "sso:geometry=exponentiated") },
 		"expected a convex one":                         func() error { return stepOnce(dented(t), "sso-newton") },
 	} {

@@ -2,6 +2,7 @@ package surrogate
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/descentml/descent/method/spec"
 	"github.com/descentml/descent/method/stepper"
@@ -10,7 +11,7 @@ import (
 // method is what this package needs of each of its methods.
 type method interface {
 	name() string
-	settings() []setting
+	settings() []spec.Setting
 	// Stepper makes a stepper for one training of a model.
 	Stepper(stepper.Model) (stepper.Stepper, error)
 }
@@ -46,10 +47,7 @@ func Methods() []spec.Method {
 		m := entry.create()
 		methods[i] = spec.Method{
 			Name: m.name(), Title: entry.title, Summary: entry.summary, Source: entry.source,
-			DefaultLearningRate: entry.learningRate,
-		}
-		for _, s := range m.settings() {
-			methods[i].Options = append(methods[i].Options, s.option())
+			DefaultLearningRate: entry.learningRate, Options: spec.Options(m.settings()),
 		}
 	}
 	return methods
@@ -72,7 +70,7 @@ func New(text string) (func(stepper.Model) (stepper.Stepper, error), error) {
 	}
 	settings := m.settings()
 	for _, a := range assignments {
-		if err := assign(settings, a); err != nil {
+		if err := spec.Assign(settings, a); err != nil {
 			return nil, fmt.Errorf("method %q: %w", name, err)
 		}
 	}
@@ -92,14 +90,10 @@ func byName(name string) (method, error) {
 	return nil, spec.Unknown("method", name, known)
 }
 
-// assign gives the setting that the assignment names its value.
-func assign(settings []setting, a spec.Assignment) error {
-	known := make([]string, len(settings))
-	for i, s := range settings {
-		if s.name == a.Name {
-			return s.set(a)
-		}
-		known[i] = s.name
+// indexOf finds a name in a list, or says which are there.
+func indexOf(kind, name string, names []string) (int, error) {
+	if i := slices.Index(names, name); i >= 0 {
+		return i, nil
 	}
-	return spec.Unknown("option", a.Name, known)
+	return 0, spec.Unknown(kind, name, names)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
+	"github.com/descentml/descent/method/spec"
 	"github.com/descentml/descent/method/stepper"
 )
 
@@ -66,28 +67,28 @@ func (*LineSearch) name() string { return "sso-sls" }
 func (*AdaGrad) name() string    { return "sso-adagrad" }
 func (*Newton) name() string     { return "sso-newton" }
 
-func (s *SSO) settings() []setting {
-	return append(s.Inner.settings(), setting{
-		name: "geometry", summary: "distance between targets: euclidean, or exponentiated for logits", field: &s.Geometry,
+func (s *SSO) settings() []spec.Setting {
+	return append(s.Inner.settings(), spec.Setting{
+		Name: "geometry", Summary: "distance between targets: euclidean, or exponentiated for logits", Field: &s.Geometry,
 	})
 }
 
-func (l *LineSearch) settings() []setting { return append(l.Inner.settings(), l.own()...) }
+func (l *LineSearch) settings() []spec.Setting { return append(l.Inner.settings(), l.own()...) }
 
-func (l *LineSearch) own() []setting {
-	return []setting{
-		{name: "target_start", summary: "first trial of the target step size", field: &l.TargetStart, standard: 10},
-		{name: "target_expand", summary: "factor on the target step size of the step before", field: &l.TargetExpand, standard: 1.8, low: 1},
-		{name: "target_shrink", summary: "factor after a target step that fails, below 1", field: &l.TargetShrink, standard: 0.9, below: 1},
-		{name: "target_decrease", summary: "share of the expected decrease that a target step has to reach, below 1", field: &l.TargetDecrease, standard: 0.5, below: 1},
+func (l *LineSearch) own() []spec.Setting {
+	return []spec.Setting{
+		{Name: "target_start", Summary: "first trial of the target step size", Field: &l.TargetStart, Standard: 10},
+		{Name: "target_expand", Summary: "factor on the target step size of the step before", Field: &l.TargetExpand, Standard: 1.8, Low: 1},
+		{Name: "target_shrink", Summary: "factor after a target step that fails, below 1", Field: &l.TargetShrink, Standard: 0.9, Below: 1},
+		{Name: "target_decrease", Summary: "share of the expected decrease that a target step has to reach, below 1", Field: &l.TargetDecrease, Standard: 0.5, Below: 1},
 	}
 }
 
-func (a *AdaGrad) settings() []setting {
-	return append(a.Inner.settings(), setting{name: "by_output", summary: "keep one sum of squares for each output", field: &a.ByOutput})
+func (a *AdaGrad) settings() []spec.Setting {
+	return append(a.Inner.settings(), spec.Setting{Name: "by_output", Summary: "keep one sum of squares for each output", Field: &a.ByOutput})
 }
 
-func (n *Newton) settings() []setting { return n.Inner.settings() }
+func (n *Newton) settings() []spec.Setting { return n.Inner.settings() }
 
 // Stepper makes a stepper for one training of a model. A setting out of its
 // range is an error.
@@ -102,7 +103,7 @@ func (s *SSO) Stepper(m stepper.Model) (stepper.Stepper, error) {
 // Stepper makes a stepper for one training of a model.
 func (l *LineSearch) Stepper(m stepper.Model) (stepper.Stepper, error) {
 	c := *l
-	if err := complete(c.own()); err != nil {
+	if err := spec.Complete(c.own()); err != nil {
 		return nil, err
 	}
 	return newSSO(m, c.Inner, euclidean{}, func(t *trained) (rule, error) {

@@ -14,6 +14,7 @@ import (
 	"github.com/descentml/descent/backend/kernel/vector"
 	"github.com/descentml/descent/backend/kernel/workers"
 	"github.com/descentml/descent/method/schedule"
+	"github.com/descentml/descent/method/spec"
 	"github.com/descentml/descent/method/stepper"
 )
 
@@ -64,7 +65,7 @@ var pool = sync.OnceValue(func() func(tasks int, run func(task int)) { return wo
 // is an error if a setting is out of its range.
 func (o *Optimizer) Stepper(m stepper.Model) (stepper.Stepper, error) {
 	settings := *o
-	if err := settings.complete(); err != nil {
+	if err := spec.Complete(settings.settings()); err != nil {
 		return nil, err
 	}
 	switch m.DType {

@@ -15,10 +15,8 @@ func Methods() []spec.Method {
 	o := new(Optimizer)
 	m := spec.Method{
 		Name: Name, Title: "M-FAC", Summary: "Divides the gradient by the curvature that the last few hundred gradients span.",
-		Source: "Frantar, Kurtic and Alistarh 2021", DefaultLearningRate: o.settings()[0].standard,
-	}
-	for _, s := range o.settings() {
-		m.Options = append(m.Options, s.option())
+		Source: "Frantar, Kurtic and Alistarh 2021", DefaultLearningRate: o.settings()[0].Standard,
+		Options: spec.Options(o.settings()),
 	}
 	return []spec.Method{m}
 }
@@ -39,21 +37,9 @@ func New(text string) (func(stepper.Model) (stepper.Stepper, error), error) {
 	}
 	o := new(Optimizer)
 	for _, a := range assignments {
-		if err := assign(o.settings(), a); err != nil {
+		if err := spec.Assign(o.settings(), a); err != nil {
 			return nil, fmt.Errorf("method %q: %w", name, err)
 		}
 	}
 	return o.Stepper, nil
-}
-
-// assign gives the setting that the assignment names its value.
-func assign(settings []setting, a spec.Assignment) error {
-	known := make([]string, len(settings))
-	for i, s := range settings {
-		if s.name == a.Name {
-			return s.set(a)
-		}
-		known[i] = s.name
-	}
-	return spec.Unknown("option", a.Name, known)
 }
