@@ -12,8 +12,8 @@ import (
 	"github.com/descentml/descent/data"
 	"github.com/descentml/descent/lab/driver"
 	"github.com/descentml/descent/lab/report"
-	"github.com/descentml/descent/lab/store"
 	"github.com/descentml/descent/study"
+	"github.com/descentml/descent/study/studytest"
 )
 
 func newBackend(t *testing.T) compute.Backend {
@@ -47,15 +47,6 @@ func runFunctions(t *testing.T, e experiment) *study.Results {
 	return r
 }
 
-// verdicts are those of the claims by their ids.
-func verdicts(s *study.Study, r *study.Results) map[string]study.Verdict {
-	list := map[string]study.Verdict{}
-	for _, c := range s.Judge(r).Claims {
-		list[c.ID] = c.Verdict
-	}
-	return list
-}
-
 func TestDefinition(t *testing.T) {
 	if err := New().Check(); err != nil {
 		t.Error(err)
@@ -64,22 +55,9 @@ func TestDefinition(t *testing.T) {
 
 // The smoke preset runs from the first cell to the written report.
 func TestSmokePreset(t *testing.T) {
-	st, err := store.Open(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer st.Close()
 	setup := study.Setup{Preset: study.Smoke, Seeds: study.Seeds(study.FirstSeed, 1), Backend: newBackend(t)}
-	w, err := st.Create(t.Context(), study.Kind, "diffgrad", study.Config{Paper: "diffgrad", Preset: setup.Preset, Seeds: setup.Seeds})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer w.Close()
 	s := New()
-	results, err := study.Run(t.Context(), s, setup, w, st, 2, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	results := studytest.Measure(t, s, setup, 2)
 	judged := s.Judge(results)
 	if tested, untestable := len(judged.Claims), judged.Count(study.NotTestable); tested != 17 || untestable != 3 {
 		t.Errorf("%d claims, %d of them not testable: expected 17 and 3", tested, untestable)
@@ -159,7 +137,7 @@ func TestCountsOfStarts(t *testing.T) {
 func TestVerdictsSeeAWrongMethod(t *testing.T) {
 	judge := func(method string) map[string]study.Verdict {
 		e := experiment{tested: method}
-		return verdicts(e.study(), runFunctions(t, e))
+		return studytest.Verdicts(e.study(), runFunctions(t, e))
 	}
 	own := judge("diffgrad")
 	for _, id := range []string{"overshoot-f1", "overshoot-f2", "amplitude-f3", "other-starts"} {
@@ -183,7 +161,7 @@ func TestVerdictsSeeAWrongMethod(t *testing.T) {
 // What was not measured does not hold.
 func TestNothingHoldsWithoutResults(t *testing.T) {
 	r := study.NewResults(study.Setup{Preset: study.Quick, Seeds: study.Seeds(study.FirstSeed, 2)})
-	for id, verdict := range verdicts(New(), r) {
+	for id, verdict := range studytest.Verdicts(New(), r) {
 		if verdict == study.Reproduced {
 			t.Errorf("%s holds although nothing was measured", id)
 		}

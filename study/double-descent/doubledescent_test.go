@@ -11,8 +11,8 @@ import (
 
 	"github.com/descentml/descent/analysis/doubledescent"
 	"github.com/descentml/descent/lab/report"
-	"github.com/descentml/descent/lab/store"
 	"github.com/descentml/descent/study"
+	"github.com/descentml/descent/study/studytest"
 )
 
 func Example() {
@@ -39,29 +39,7 @@ func setup() study.Setup {
 // run measures a study in a store of its own.
 func run(t *testing.T, s *study.Study, workers int) *study.Results {
 	t.Helper()
-	st, err := store.Open(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer st.Close()
-	w, err := st.Create(t.Context(), study.Kind, s.Paper, study.Config{Paper: s.Paper, Preset: study.Smoke, Seeds: setup().Seeds})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer w.Close()
-	results, err := study.Run(t.Context(), s, setup(), w, st, workers, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return results
-}
-
-func verdicts(s *study.Study, r *study.Results) map[string]study.Verdict {
-	list := map[string]study.Verdict{}
-	for _, c := range s.Judge(r).Claims {
-		list[c.ID] = c.Verdict
-	}
-	return list
+	return studytest.Measure(t, s, setup(), workers)
 }
 
 func TestSmokeReproducesTheCentralClaims(t *testing.T) {
@@ -116,7 +94,7 @@ func TestBrokenMethodsAreNotReproduced(t *testing.T) {
 		}
 		return s
 	}}.study()
-	found := verdicts(stuck, run(t, only(stuck, cellBudgets, cellPrediction), 2))
+	found := studytest.Verdicts(stuck, run(t, only(stuck, cellBudgets, cellPrediction), 2))
 	for _, id := range []string{"peak-grows-with-budget", "rescue", "low-loss-elsewhere", "prediction", "one-channel", "two-layer"} {
 		if found[id] != study.NotReproduced {
 			t.Errorf("training that stops after 100 steps: %s is %s", id, found[id])
@@ -129,7 +107,7 @@ func TestBrokenMethodsAreNotReproduced(t *testing.T) {
 		s.Training.Epochs = min(s.Training.Epochs, 200)
 		return s
 	}}.study()
-	found = verdicts(loud, run(t, only(loud, cellFactors, cellSGD, cellAdam), 2))
+	found = studytest.Verdicts(loud, run(t, only(loud, cellFactors, cellSGD, cellAdam), 2))
 	if found["one-channel"] != study.NotReproduced {
 		t.Errorf("heads from a large random start: one-channel is %s", found["one-channel"])
 	}
@@ -138,7 +116,7 @@ func TestBrokenMethodsAreNotReproduced(t *testing.T) {
 // Nothing measured is nothing reproduced.
 func TestNoResultsAreNotReproduced(t *testing.T) {
 	s := New()
-	for id, verdict := range verdicts(s, study.NewResults(setup())) {
+	for id, verdict := range studytest.Verdicts(s, study.NewResults(setup())) {
 		if verdict == study.Reproduced {
 			t.Errorf("%s is %s without results", id, verdict)
 		}

@@ -5,9 +5,9 @@ import (
 	"testing"
 
 	"github.com/descentml/descent/lab/report"
-	"github.com/descentml/descent/lab/store"
 	"github.com/descentml/descent/method/separation"
 	"github.com/descentml/descent/study"
+	"github.com/descentml/descent/study/studytest"
 )
 
 func TestDefinition(t *testing.T) {
@@ -19,21 +19,8 @@ func TestDefinition(t *testing.T) {
 // measure runs a study at its smallest in a store of its own.
 func measure(t *testing.T, s *study.Study) (*study.Results, *study.Report) {
 	t.Helper()
-	st, err := store.Open(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer st.Close()
 	setup := study.Setup{Preset: study.Smoke, Seeds: study.Seeds(study.FirstSeed, study.Smoke.DefaultSeeds())}
-	w, err := st.Create(t.Context(), study.Kind, s.Paper, study.Config{Paper: s.Paper, Preset: setup.Preset, Seeds: setup.Seeds})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer w.Close()
-	results, err := study.Run(t.Context(), s, setup, w, st, 2, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	results := studytest.Measure(t, s, setup, 2)
 	return results, s.Judge(results)
 }
 

@@ -10,10 +10,10 @@ import (
 
 	_ "github.com/descentml/descent/backend"
 	"github.com/descentml/descent/lab/report"
-	"github.com/descentml/descent/lab/store"
 	"github.com/descentml/descent/learner/prune"
 	"github.com/descentml/descent/method/secondorder/mfac"
 	"github.com/descentml/descent/study"
+	"github.com/descentml/descent/study/studytest"
 )
 
 func setup(t *testing.T) study.Setup {
@@ -68,21 +68,8 @@ func TestDefinition(t *testing.T) {
 
 // The smoke preset runs from the first cell to the written report.
 func TestSmokePreset(t *testing.T) {
-	st, err := store.Open(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer st.Close()
 	s, set := New(), setup(t)
-	w, err := st.Create(t.Context(), study.Kind, s.Paper, study.Config{Paper: s.Paper, Preset: set.Preset, Seeds: set.Seeds})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer w.Close()
-	results, err := study.Run(t.Context(), s, set, w, st, 2, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	results := studytest.Measure(t, s, set, 2)
 	judged := s.Judge(results)
 	if judged.Count(study.NotTestable) != 2 || judged.Count(study.Reproduced)+judged.Count(study.NotReproduced) != 12 {
 		t.Errorf("%+v", judged.Claims)

@@ -12,10 +12,10 @@ import (
 	"testing"
 
 	"github.com/descentml/descent/lab/report"
-	"github.com/descentml/descent/lab/store"
 	"github.com/descentml/descent/method/schedule"
 	"github.com/descentml/descent/method/schedule/refine"
 	"github.com/descentml/descent/study"
+	"github.com/descentml/descent/study/studytest"
 )
 
 func Example() {
@@ -46,34 +46,12 @@ func run(t *testing.T, s *study.Study, workers int, keep func(name string) bool)
 		cells, err := plan(setup)
 		return slices.DeleteFunc(cells, func(c study.Cell) bool { return !keep(c.Name) }), err
 	}
-	st, err := store.Open(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer st.Close()
-	w, err := st.Create(t.Context(), study.Kind, s.Paper, study.Config{Paper: s.Paper, Preset: study.Smoke, Seeds: setup().Seeds})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer w.Close()
-	results, err := study.Run(t.Context(), s, setup(), w, st, workers, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return results
+	return studytest.Measure(t, s, setup(), workers)
 }
 
 func everything(string) bool       { return true }
 func noiseOnly(name string) bool   { return strings.HasSuffix(name, "noise") }
 func softmaxOnly(name string) bool { return strings.Contains(name, ", ") }
-
-func verdicts(s *study.Study, r *study.Results) map[string]study.Verdict {
-	list := map[string]study.Verdict{}
-	for _, c := range s.Judge(r).Claims {
-		list[c.ID] = c.Verdict
-	}
-	return list
-}
 
 func TestSmoke(t *testing.T) {
 	s := New()
@@ -101,7 +79,7 @@ func TestSmoke(t *testing.T) {
 // A study without measurements reproduces nothing, and its report can be drawn.
 func TestNothingMeasured(t *testing.T) {
 	s, empty := New(), study.NewResults(setup())
-	for id, verdict := range verdicts(s, empty) {
+	for id, verdict := range studytest.Verdicts(s, empty) {
 		if verdict == study.Reproduced {
 			t.Errorf("%s is reproduced by nothing", id)
 		}
@@ -131,7 +109,7 @@ func TestWrongRefinementIsNotReproduced(t *testing.T) {
 		return right().refine(inverted, v)
 	}
 	s := wrong.study()
-	got := verdicts(s, run(t, s, 2, noiseOnly))
+	got := studytest.Verdicts(s, run(t, s, 2, noiseOnly))
 	for _, id := range []string{"refinement-helps", "warmup-emerges"} {
 		if got[id] != study.NotReproduced {
 			t.Errorf("with inverted norms %s is %s", id, got[id])
@@ -144,7 +122,7 @@ func TestWrongLinearDecayIsNotReproduced(t *testing.T) {
 	wrong := right()
 	wrong.linear = func(total int) schedule.Func { return schedule.InverseSqrt }
 	s := wrong.study()
-	if got := verdicts(s, run(t, s, 2, softmaxOnly)); got["linear-beats-defaults"] != study.NotReproduced {
+	if got := studytest.Verdicts(s, run(t, s, 2, softmaxOnly)); got["linear-beats-defaults"] != study.NotReproduced {
 		t.Errorf("with 1/sqrt t in its place, linear-beats-defaults is %s", got["linear-beats-defaults"])
 	}
 }

@@ -9,9 +9,9 @@ import (
 
 	_ "github.com/descentml/descent/backend"
 	"github.com/descentml/descent/lab/report"
-	"github.com/descentml/descent/lab/store"
 	"github.com/descentml/descent/method/surrogate/linear"
 	"github.com/descentml/descent/study"
+	"github.com/descentml/descent/study/studytest"
 )
 
 func newSetup(t *testing.T, preset study.Preset) study.Setup {
@@ -26,22 +26,7 @@ func newSetup(t *testing.T, preset study.Preset) study.Setup {
 // judged runs a study in a new store, and judges it.
 func judged(t *testing.T, s *study.Study, setup study.Setup) (*study.Results, map[string]study.Judged) {
 	t.Helper()
-	st, err := store.Open(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { st.Close() })
-	w, err := st.Create(t.Context(), study.Kind, s.Paper, study.Config{Paper: s.Paper, Preset: setup.Preset, Seeds: setup.Seeds})
-	if err != nil {
-		t.Fatal(err)
-	}
-	results, err := study.Run(t.Context(), s, setup, w, st, 2, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
+	results := studytest.Measure(t, s, setup, 2)
 	verdicts := map[string]study.Judged{}
 	for _, c := range s.Judge(results).Claims {
 		verdicts[c.ID] = c
