@@ -1,5 +1,8 @@
 // Package objective holds what is minimised: the losses of classification and
-// regression as GoMLX graph functions.
+// regression as GoMLX graph functions, and mean losses over examples as
+// functions of one flat vector of parameters with their value, gradient,
+// gradients of single examples and products with the Hessian, the Gauss-Newton
+// and the empirical Fisher matrix: [Risk] of any model, [Linear] in closed form.
 package objective
 
 import (

@@ -11,6 +11,7 @@
 //
 //	go run ./bench/peers
 //	go run ./bench/peers -work 'step' -rounds 9 -json
+//	go run ./bench/peers -work matmul -peers torch
 package main
 
 import (
@@ -28,19 +29,24 @@ func main() {
 	child := flag.Bool("child", false, "answer the parent process (internal)")
 	rounds := flag.Int("rounds", 5, "how often each piece of work is timed on each side")
 	only := flag.String("work", "", "regular expression of the work to do")
+	beside := flag.String("peers", "", "regular expression of the peers beside Descent: torch, go, go-simd")
 	asJSON := flag.Bool("json", false, "print JSON")
 	flag.Parse()
-	if err := run(*child, *rounds, *only, *asJSON); err != nil {
+	if err := run(*child, *rounds, *only, *beside, *asJSON); err != nil {
 		fmt.Fprintln(os.Stderr, "peers:", err)
 		os.Exit(1)
 	}
 }
 
-func run(child bool, rounds int, only string, asJSON bool) error {
+func run(child bool, rounds int, only, beside string, asJSON bool) error {
 	if child {
 		return answer(os.Stdin, os.Stdout)
 	}
 	pattern, err := regexp.Compile(only)
+	if err != nil {
+		return err
+	}
+	peers, err := regexp.Compile(beside)
 	if err != nil {
 		return err
 	}
@@ -55,7 +61,7 @@ func run(child bool, rounds int, only string, asJSON bool) error {
 		return err
 	}
 	defer os.RemoveAll(folder)
-	sides, err := prepare(folder)
+	sides, err := prepare(folder, peers)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -33,8 +34,9 @@ type side struct {
 	out     *bufio.Reader
 }
 
-// prepare builds the Go sides and looks for PyTorch. Descent comes first.
-func prepare(folder string) ([]*side, error) {
+// prepare builds the Go sides and looks for PyTorch. Descent comes first, then
+// the peers that match.
+func prepare(folder string, peers *regexp.Regexp) ([]*side, error) {
 	plain := filepath.Join(folder, "plain")
 	if err := build(plain); err != nil {
 		return nil, err
@@ -42,24 +44,42 @@ func prepare(folder string) ([]*side, error) {
 	sides := []*side{
 		{name: "descent", command: []string{plain, "-child"}, env: []string{"GOMLX_BACKEND=descent"}, memoryAsked: true},
 	}
+	if peers.MatchString("torch") {
+		torch, err := newTorch(folder)
+		if err != nil {
+			return nil, err
+		}
+		if torch != nil {
+			sides = append(sides, torch)
+		}
+	}
+	if peers.MatchString("go") {
+		sides = append(sides, &side{name: "go", command: []string{plain, "-child"}, env: []string{"GOMLX_BACKEND=go"}})
+	}
+	if peers.MatchString("go-simd") {
+		simd := filepath.Join(folder, "simd")
+		if err := build(simd, "GOEXPERIMENT=simd"); err == nil {
+			sides = append(sides, &side{name: "go-simd", command: []string{simd, "-child"}, env: []string{"GOMLX_BACKEND=go"}})
+		} else {
+			fmt.Fprintln(os.Stderr, "GOEXPERIMENT=simd is left out:", err)
+		}
+	}
+	return sides, nil
+}
+
+// newTorch is the side of PyTorch; nil, with a word on standard error, where
+// it is not installed.
+func newTorch(folder string) (*side, error) {
 	script := filepath.Join(folder, "torch_side.py")
 	if err := os.WriteFile(script, []byte(torchScript), 0o644); err != nil {
 		return nil, err
 	}
 	const python = "/usr/bin/python3"
-	if exec.Command(python, "-c", "import torch").Run() == nil {
-		sides = append(sides, &side{name: "torch", command: []string{python, script}, env: []string{"OMP_NUM_THREADS=2"}, memoryAsked: true})
-	} else {
+	if exec.Command(python, "-c", "import torch").Run() != nil {
 		fmt.Fprintln(os.Stderr, "PyTorch is left out: install Debian's python3-torch")
+		return nil, nil
 	}
-	sides = append(sides, &side{name: "go", command: []string{plain, "-child"}, env: []string{"GOMLX_BACKEND=go"}})
-	simd := filepath.Join(folder, "simd")
-	if err := build(simd, "GOEXPERIMENT=simd"); err == nil {
-		sides = append(sides, &side{name: "go-simd", command: []string{simd, "-child"}, env: []string{"GOMLX_BACKEND=go"}})
-	} else {
-		fmt.Fprintln(os.Stderr, "GOEXPERIMENT=simd is left out:", err)
-	}
-	return sides, nil
+	return &side{name: "torch", command: []string{python, script}, env: []string{"OMP_NUM_THREADS=2"}, memoryAsked: true}, nil
 }
 
 func build(output string, env ...string) error {
@@ -104,7 +124,7 @@ func (s *side) stop() (float64, error) {
 
 // patience is how long one answer may take. GoMLX's go backend has been seen
 // to wait for itself forever, about once in a hundred starts of the transformer.
-const patience = time.Minute
+const patience = 2 * time.Minute
 
 // time asks for one piece of work; NaN stands for no
 // answer in time, or for work that the side does not know.
@@ -168,10 +188,8 @@ func answer(in io.Reader, out io.Writer) error {
 				return fmt.Errorf("%s: %w", name, err)
 			}
 			prepared[name] = do
-			for range 3 { // compile and warm up
-				if err := do(); err != nil {
-					return fmt.Errorf("%s: %w", name, err)
-				}
+			if err := warmUp(do); err != nil {
+				return fmt.Errorf("%s: %w", name, err)
 			}
 		}
 		median, err := repeat(do)

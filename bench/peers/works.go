@@ -38,6 +38,9 @@ func works() []work {
 			list = append(list, product("f32", t[0], t[1], s[0], s[1], s[2]))
 		}
 	}
+	list = append(list, sparseGradient(), hessianDensity(), mfacStep(64), mfacStep(512))
+	list = append(list, methodWorks()...)
+	list = append(list, logisticFits()...)
 	return append(list,
 		work{"step tanh f32", func() (func() error, error) { return tanhStep(dtypes.Float32) }},
 		work{"step tanh f64", func() (func() error, error) { return tanhStep(dtypes.Float64) }},

@@ -17,6 +17,7 @@ func newAnalyze() *cobra.Command {
 		},
 	}
 	c.AddCommand(newDoubleDescent())
+	c.AddCommand(newSpectrum())
 	for _, analysis := range c.Commands() {
 		analysis.Args = asUsageError(analysis.Args)
 	}

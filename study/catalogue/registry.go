@@ -5,6 +5,7 @@ import (
 	"github.com/descentml/descent/study/diffgrad"
 	doubledescent "github.com/descentml/descent/study/double-descent"
 	gns "github.com/descentml/descent/study/gradient-normalized-smoothness"
+	hessianspectrum "github.com/descentml/descent/study/hessian-spectrum"
 	largesteplogistic "github.com/descentml/descent/study/large-step-logistic"
 	mfacstudy "github.com/descentml/descent/study/m-fac"
 	schedulerefinement "github.com/descentml/descent/study/schedule-refinement"
@@ -16,6 +17,7 @@ var studies = map[string]func() *study.Study{
 	"diffgrad":                       diffgrad.New,
 	"double-descent":                 doubledescent.New,
 	"gradient-normalized-smoothness": gns.New,
+	"hessian-spectrum":               hessianspectrum.New,
 	"large-step-logistic":            largesteplogistic.New,
 	"m-fac":                          mfacstudy.New,
 	"schedule-refinement":            schedulerefinement.New,
