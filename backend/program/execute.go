@@ -149,7 +149,8 @@ func (b *tile[T]) execute(c *compiled[T]) {
 	case logic:
 		b.logic(c)
 	case reduceElements:
-		total, part := b.total(b.task, c), T(0)
+		total := b.total(b.task, c)
+		var part T
 		if len(arguments) == 2 {
 			part = vector.Dot(b.floats(arguments[0]), b.floats(arguments[1]))
 		} else {

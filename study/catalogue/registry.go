@@ -8,6 +8,7 @@ import (
 	hessianspectrum "github.com/descentml/descent/study/hessian-spectrum"
 	largesteplogistic "github.com/descentml/descent/study/large-step-logistic"
 	mfacstudy "github.com/descentml/descent/study/m-fac"
+	rmtlearningrates "github.com/descentml/descent/study/rmt-learning-rates"
 	schedulerefinement "github.com/descentml/descent/study/schedule-refinement"
 	"github.com/descentml/descent/study/sso"
 )
@@ -20,6 +21,7 @@ var studies = map[string]func() *study.Study{
 	"hessian-spectrum":               hessianspectrum.New,
 	"large-step-logistic":            largesteplogistic.New,
 	"m-fac":                          mfacstudy.New,
+	"rmt-learning-rates":             rmtlearningrates.New,
 	"schedule-refinement":            schedulerefinement.New,
 	"sso":                            sso.New,
 }
