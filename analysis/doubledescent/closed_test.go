@@ -254,7 +254,8 @@ func TestPredictionFromTheSpectrum(t *testing.T) {
 }
 
 // What is fitted and what is left make up the whole, and the heavy ball is its
-// recursion.
+// recursion. Without momentum no more is left than there was; a heavy ball may
+// overshoot on its way.
 func TestFilters(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		curvature := rapid.Float64Range(0, 2).Draw(t, "curvature")
@@ -266,7 +267,8 @@ func TestFilters(t *testing.T) {
 		}
 		for _, f := range []doubledescent.Filter{doubledescent.Descent{Rate: 1, Momentum: momentum, Steps: steps}, doubledescent.Ridge{Penalty: 0.1}, doubledescent.MinimumNorm{}} {
 			fitted, left := f.Fit(curvature)
-			if math.Abs(fitted+left-1) > 1e-12 || math.Abs(left) > 1+1e-9 {
+			descent, _ := f.(doubledescent.Descent)
+			if math.Abs(fitted+left-1) > 1e-12 || (descent.Momentum == 0 && math.Abs(left) > 1+1e-9) {
 				t.Fatalf("%+v: %g fitted and %g left of a mode with curvature %g", f, fitted, left, curvature)
 			}
 			if _, ok := f.(doubledescent.Descent); ok && math.Abs(left-expected) > 1e-10 {

@@ -10,6 +10,7 @@ import (
 	mfacstudy "github.com/descentml/descent/study/m-fac"
 	rmtlearningrates "github.com/descentml/descent/study/rmt-learning-rates"
 	schedulerefinement "github.com/descentml/descent/study/schedule-refinement"
+	sgdstability "github.com/descentml/descent/study/sgd-stability"
 	"github.com/descentml/descent/study/sso"
 )
 
@@ -23,5 +24,6 @@ var studies = map[string]func() *study.Study{
 	"m-fac":                          mfacstudy.New,
 	"rmt-learning-rates":             rmtlearningrates.New,
 	"schedule-refinement":            schedulerefinement.New,
+	"sgd-stability":                  sgdstability.New,
 	"sso":                            sso.New,
 }
