@@ -50,12 +50,7 @@ func run(child bool, rounds int, only, beside string, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	var selected []string
-	for _, w := range works() {
-		if pattern.MatchString(w.name) {
-			selected = append(selected, w.name)
-		}
-	}
+	selected := slices.DeleteFunc(works(), func(w work) bool { return !pattern.MatchString(w.name) })
 	folder, err := os.MkdirTemp("", "peers")
 	if err != nil {
 		return err
@@ -85,27 +80,31 @@ type result struct {
 }
 
 // compete asks every side for every piece of work in turn.
-func compete(sides []*side, works []string, rounds int) ([]result, error) {
+func compete(sides []*side, works []work, rounds int) ([]result, error) {
 	times := map[string]map[string][]float64{}
 	for round := range rounds {
-		for _, work := range works {
+		for _, w := range works {
 			for _, s := range sides {
-				fmt.Fprintf(os.Stderr, "\rround %d of %d: %-40s %-12s", round+1, rounds, work, s.name)
-				t, err := s.time(work)
+				if w.beyond && s.backend {
+					continue
+				}
+				fmt.Fprintf(os.Stderr, "\rround %d of %d: %-40s %-12s", round+1, rounds, w.name, s.name)
+				t, err := s.time(w.name)
 				if err != nil {
 					return nil, err
 				}
-				if times[work] == nil {
-					times[work] = map[string][]float64{}
+				if times[w.name] == nil {
+					times[w.name] = map[string][]float64{}
 				}
 				if !math.IsNaN(t) {
-					times[work][s.name] = append(times[work][s.name], t)
+					times[w.name][s.name] = append(times[w.name][s.name], t)
 				}
 			}
 		}
 	}
 	var results []result
-	for _, work := range works {
+	for _, w := range works {
+		work := w.name
 		r := result{work, map[string]float64{}, map[string]float64{}}
 		for _, s := range sides {
 			if list := times[work][s.name]; len(list) > 0 {

@@ -24,10 +24,10 @@ import (
 // "step sso 11" takes longer than "step sso 1".
 func methodWorks() []work {
 	return []work{
-		{"step sgd mlp f32", func() (func() error, error) { return methodStep("sgd") }},
-		{"step sso 1 mlp f32", func() (func() error, error) { return methodStep("sso:inner=1:solver=gd") }},
-		{"step sso 11 mlp f32", func() (func() error, error) { return methodStep("sso:inner=11:solver=gd") }},
-		{"refine a million norms", refineMillion},
+		{name: "step sgd mlp f32", prepare: func() (func() error, error) { return methodStep("sgd") }},
+		{name: "step sso 1 mlp f32", prepare: func() (func() error, error) { return methodStep("sso:inner=1:solver=gd") }},
+		{name: "step sso 11 mlp f32", prepare: func() (func() error, error) { return methodStep("sso:inner=11:solver=gd") }},
+		{name: "refine a million norms", prepare: refineMillion},
 	}
 }
 

@@ -12,10 +12,10 @@ import (
 // mfacStep is a step of M-FAC's window of m gradients of 100,000 parameters in
 // float32: one is replaced and the direction computed. PyTorch's side does the
 // same with two matrix-vector products and a Cholesky factorisation, which it
-// has no operation to update. GoMLX's sides do the same as Descent's.
+// has no operation to update.
 func mfacStep(m int) work {
 	const d = 100_000
-	return work{fmt.Sprintf("m-fac step d=100k m=%d", m), func() (func() error, error) {
+	return work{name: fmt.Sprintf("m-fac step d=100k m=%d", m), prepare: func() (func() error, error) {
 		w, err := mfac.NewWindow[float32](mfac.WindowSettings{Gradients: m, Parameters: d, Damping: 1e-3, Parallel: workers.New(0).Run})
 		if err != nil {
 			return nil, err

@@ -26,7 +26,6 @@ const logisticGradient = 1e-8
 // float32; all else is in float64. The peer's
 // side is scikit-learn's LogisticRegression by the solver in the name, on the
 // same objective and to the same norm: our work is the same for each solver.
-// GoMLX has no such method: its sides do the same as Descent's.
 func logisticFits() []work {
 	var list []work
 	for _, set := range []struct {
@@ -38,7 +37,7 @@ func logisticFits() []work {
 		{"20000x500", syntheticExamples},
 	} {
 		for _, solver := range []string{"lbfgs", "newton-cg", "newton-cholesky"} {
-			list = append(list, work{fmt.Sprintf("logistic %s %s", set.name, solver), func() (func() error, error) {
+			list = append(list, work{name: fmt.Sprintf("logistic %s %s", set.name, solver), prepare: func() (func() error, error) {
 				examples, labels, err := set.load()
 				if err != nil {
 					return nil, err

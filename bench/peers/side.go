@@ -28,6 +28,8 @@ type side struct {
 	env     []string
 	// memoryAsked says whether the peak memory is measured too.
 	memoryAsked bool
+	// backend says that it is Descent's program on another backend of GoMLX.
+	backend bool
 
 	process *exec.Cmd
 	in      io.WriteCloser
@@ -54,12 +56,12 @@ func prepare(folder string, peers *regexp.Regexp) ([]*side, error) {
 		}
 	}
 	if peers.MatchString("go") {
-		sides = append(sides, &side{name: "go", command: []string{plain, "-child"}, env: []string{"GOMLX_BACKEND=go"}})
+		sides = append(sides, &side{name: "go", command: []string{plain, "-child"}, env: []string{"GOMLX_BACKEND=go"}, backend: true})
 	}
 	if peers.MatchString("go-simd") {
 		simd := filepath.Join(folder, "simd")
 		if err := build(simd, "GOEXPERIMENT=simd"); err == nil {
-			sides = append(sides, &side{name: "go-simd", command: []string{simd, "-child"}, env: []string{"GOMLX_BACKEND=go"}})
+			sides = append(sides, &side{name: "go-simd", command: []string{simd, "-child"}, env: []string{"GOMLX_BACKEND=go"}, backend: true})
 		} else {
 			fmt.Fprintln(os.Stderr, "GOEXPERIMENT=simd is left out:", err)
 		}

@@ -17,10 +17,9 @@ const (
 
 // sparseGradient is a gradient of logistic regression over sparse rows,
 // A' sigmoid(A w). On the peer's side it is SciPy's two products of the same
-// matrix alone, A @ w and A.T @ r. GoMLX has no sparse products: its sides do
-// the same as Descent's.
+// matrix alone, A @ w and A.T @ r.
 func sparseGradient() work {
-	return work{"sparse gradient f64", func() (func() error, error) {
+	return work{name: "sparse gradient f64", prepare: func() (func() error, error) {
 		matrix := sparseMatrix()
 		s, err := sparse.NewMultiplier(matrix, workers.New(0).Run)
 		if err != nil {

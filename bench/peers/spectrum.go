@@ -29,7 +29,7 @@ const (
 // 50,826 parameters on 1000 examples, by stochastic Lanczos quadrature with
 // full reorthogonalisation, twice in each step. The peer does the same with double backward, and keeps the graph of the first one.
 func hessianDensity() work {
-	return work{"slq mlp 50k f32", func() (func() error, error) {
+	return work{name: "slq mlp 50k f32", prepare: func() (func() error, error) {
 		outputs := func(scope *model.Scope, x *Node) *Node {
 			for i := range len(slqSizes) - 1 {
 				layer := scope.In("layer_%d", i+1)

@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -25,6 +26,8 @@ import (
 type work struct {
 	name    string
 	prepare func() (func() error, error)
+	// beyond says that GoMLX's backends have no part in it: it is not one graph.
+	beyond bool
 }
 
 // works lists everything, under the names that torch_side.py knows too.
@@ -38,17 +41,18 @@ func works() []work {
 			list = append(list, product("f32", t[0], t[1], s[0], s[1], s[2]))
 		}
 	}
-	list = append(list, sparseGradient(), hessianDensity(), mfacStep(64), mfacStep(512))
-	list = append(list, methodWorks()...)
-	list = append(list, logisticFits()...)
+	for _, w := range slices.Concat([]work{sparseGradient(), hessianDensity(), mfacStep(64), mfacStep(512)}, methodWorks(), logisticFits()) {
+		w.beyond = true
+		list = append(list, w)
+	}
 	return append(list,
-		work{"step tanh f32", func() (func() error, error) { return tanhStep(dtypes.Float32) }},
-		work{"step tanh f64", func() (func() error, error) { return tanhStep(dtypes.Float64) }},
-		work{"step mlp f32", func() (func() error, error) { return classifierStep("mlp:256", dtypes.Float32) }},
-		work{"step mlp f64", func() (func() error, error) { return classifierStep("mlp:256", dtypes.Float64) }},
-		work{"step cnn f32", func() (func() error, error) { return classifierStep("cnn", dtypes.Float32) }},
-		work{"step transformer f32", func() (func() error, error) { return transformerStep() }},
-		work{"hvp mlp f32", hessianVector},
+		work{name: "step tanh f32", prepare: func() (func() error, error) { return tanhStep(dtypes.Float32) }},
+		work{name: "step tanh f64", prepare: func() (func() error, error) { return tanhStep(dtypes.Float64) }},
+		work{name: "step mlp f32", prepare: func() (func() error, error) { return classifierStep("mlp:256", dtypes.Float32) }},
+		work{name: "step mlp f64", prepare: func() (func() error, error) { return classifierStep("mlp:256", dtypes.Float64) }},
+		work{name: "step cnn f32", prepare: func() (func() error, error) { return classifierStep("cnn", dtypes.Float32) }},
+		work{name: "step transformer f32", prepare: func() (func() error, error) { return transformerStep() }},
+		work{name: "hvp mlp f32", prepare: hessianVector},
 		operation("softmax f32", func(x *Node) *Node { return Softmax(x, -1) }),
 		operation("layernorm f32", layerNorm),
 		operation("gelu f32", gelu),
@@ -90,7 +94,7 @@ func dtypeOf(name string) dtypes.DType {
 func product(number string, transposeA, transposeB bool, m, k, n int) work {
 	letter := map[bool]string{false: "n", true: "t"}
 	name := fmt.Sprintf("matmul %s %s%s %dx%dx%d", number, letter[transposeA], letter[transposeB], m, k, n)
-	return work{name, func() (func() error, error) {
+	return work{name: name, prepare: func() (func() error, error) {
 		a, b, equation := []int{m, k}, []int{k, n}, []string{"ik", "kj"}
 		if transposeA {
 			a, equation[0] = []int{k, m}, "ki"
@@ -105,7 +109,7 @@ func product(number string, transposeA, transposeB bool, m, k, n int) work {
 }
 
 func operation(name string, f func(x *Node) *Node) work {
-	return work{name + " 1024x1024", func() (func() error, error) { return call(f, values(dtypes.Float32, 1024, 1024)) }}
+	return work{name: name + " 1024x1024", prepare: func() (func() error, error) { return call(f, values(dtypes.Float32, 1024, 1024)) }}
 }
 
 // call compiles a function of tensors that stay where they are.
