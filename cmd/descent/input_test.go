@@ -29,6 +29,7 @@ func TestBadInputIsOneSentence(t *testing.T) {
 		arguments []string
 		says      []string
 	}{
+		"classifier on values":   {[]string{"--data", "diabetes", "--model", "linear", "--methods", "sgd,normalized-gd"}, []string{"normalized-gd", "classes"}},
 		"missing file":           {[]string{"--data", "nowhere.csv"}, []string{"nowhere.csv"}},
 		"mistyped set":           {[]string{"--data", "digit"}, []string{"digits"}},
 		"empty file":             {[]string{"--data", write(t, "empty.csv", "")}, []string{"empty.csv"}},

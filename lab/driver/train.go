@@ -190,10 +190,14 @@ func (t Trial) Check(p *Problem) error {
 	case p.Train.Count == 0 || p.Validation.Count == 0 || p.Test.Count == 0:
 		return errors.New("the training, validation or test part is empty")
 	}
-	if _, err := method.New(t.Method); err != nil {
+	builder, err := method.New(t.Method)
+	if err != nil {
 		return err
 	}
-	_, err := t.schedule(t.StepsPerEpoch(p))
+	if builder.Method.Classification && p.Task != data.Classification {
+		return fmt.Errorf("method %s trains classifiers, and the target has values: expected a target with classes", t.Method)
+	}
+	_, err = t.schedule(t.StepsPerEpoch(p))
 	return err
 }
 

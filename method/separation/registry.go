@@ -51,7 +51,7 @@ func Methods() []spec.Method {
 	for i, k := range catalogue {
 		methods[i] = spec.Method{
 			Name: k.name, Title: k.title, Summary: k.summary, Source: k.source,
-			DefaultLearningRate: defaultRate, FullBatch: true, LossMayRise: true,
+			DefaultLearningRate: defaultRate, FullBatch: true, LossMayRise: true, Classification: k.descended != nil,
 			Options: []spec.Option{{Name: rateOption, Default: fmt.Sprint(defaultRate), Summary: "learning rate"}},
 		}
 	}

@@ -38,6 +38,8 @@ type Method struct {
 	// LossMayRise says that a loss far above the first is part of the method's
 	// way and no sign that it has diverged.
 	LossMayRise bool `json:"loss_may_rise,omitempty"`
+	// Classification says that the method trains classifiers alone.
+	Classification bool `json:"classification,omitempty"`
 	// Options are the settings that are read, the learning rate first.
 	Options []Option `json:"options"`
 }
