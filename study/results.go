@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"gonum.org/v1/gonum/stat"
+
+	"github.com/descentml/descent/lab/plot"
 )
 
 // Results are what the cells of a study measured.
@@ -47,6 +49,25 @@ func (r *Results) Over(cell, name string) []float64 {
 // Curve is a curve that a cell measured; without points if it did not.
 func (r *Results) Curve(cell string, seed uint64, name string) Curve {
 	return r.cells[cellKey{cell, seed}].Curves[name]
+}
+
+// OverSeeds is the mean of a curve over the setup's seeds, with the range as a
+// band, as far as all seeds have it.
+func (r *Results) OverSeeds(cell, name string) plot.Line {
+	var line plot.Line
+	for at := 0; ; at++ {
+		var x float64
+		var values []float64
+		for _, seed := range r.Setup.Seeds {
+			curve := r.Curve(cell, seed, name)
+			if at >= len(curve.X) {
+				return line
+			}
+			x, values = curve.X[at], append(values, curve.Y[at])
+		}
+		line.X, line.Y = append(line.X, x), append(line.Y, Mean(values))
+		line.Low, line.High = append(line.Low, slices.Min(values)), append(line.High, slices.Max(values))
+	}
 }
 
 // EverySeed reports whether a rule holds for each seed.

@@ -2,8 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -25,17 +23,16 @@ var fastProducts = sync.OnceFunc(kernel.UseInGonum)
 
 // descentFlags are the flags of `analyze double-descent`.
 type descentFlags struct {
-	data                 dataFlags
-	source, target, task string
-	factor               string
-	activation, model    string
-	examples, epochs     int
-	noise                float64
-	seeds                int
-	seed                 uint64
-	workers              int
-	json                 bool
-	report               string
+	data              tableFlags
+	factor            string
+	activation, model string
+	examples, epochs  int
+	noise             float64
+	seeds             int
+	seed              uint64
+	workers           int
+	json              bool
+	report            string
 }
 
 // The models whose width grows.
@@ -75,11 +72,7 @@ Factors:` + factorLines(),
 	}
 	flags := c.Flags()
 	flags.SortFlags = false
-	flags.StringVar(&f.source, "data", "digits", "a set that 'descent data' lists, or a CSV, LIBSVM or IDX file (gzip too)")
-	flags.StringVar(&f.target, "target", "", "target column (default: the last one)")
-	flags.StringVar(&f.task, "task", "", "classification or regression (default: detected from the target)")
-	f.data.add(c)
-	flags.StringArrayVar(&f.data.categorical, "categorical", nil, "column whose values are categories even if they are numbers (repeatable)")
+	f.data.add(c, "digits")
 	flags.StringVar(&f.factor, "factor", "budget", "what is varied, see above")
 	flags.StringVar(&f.model, "model", modelFeatures, "rfm or two-layer")
 	flags.StringVar(&f.activation, "features", string(doubledescent.Tanh), "activation of the hidden units: tanh, relu, elu or softsign")
@@ -91,7 +84,6 @@ Factors:` + factorLines(),
 	flags.IntVar(&f.workers, "workers", runtime.NumCPU(), "trainings at a time; does not change any result")
 	flags.StringVar(&f.report, "report", "", "file for an HTML report with the figures")
 	flags.BoolVar(&f.json, "json", false, "print the result as one JSON object")
-	complete(c, "data", false, setNames)
 	complete(c, "factor", true, doubledescent.FactorNames)
 	complete(c, "model", true, modelNames)
 	complete(c, "features", true, activationNames)
@@ -120,13 +112,13 @@ func (f *descentFlags) run(c *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	options, err := f.options()
+	options, err := f.data.options()
 	if err != nil {
 		return err
 	}
 	fastProducts()
 	ctx := c.Context()
-	table, err := promptly(ctx, func() (*data.Table, error) { return data.Open(ctx, f.source, options) })
+	table, err := promptly(ctx, func() (*data.Table, error) { return data.Open(ctx, f.data.source, options) })
 	if err != nil {
 		return err
 	}
@@ -187,32 +179,7 @@ func (f *descentFlags) settings() ([]doubledescent.Setting, error) {
 	if err != nil {
 		return nil, usageError{fmt.Errorf("--factor: %w", err)}
 	}
-	return settings, f.checkReport()
-}
-
-// checkReport finds out before the work that the report has no place.
-func (f *descentFlags) checkReport() error {
-	if f.report == "" {
-		return nil
-	}
-	if info, err := os.Stat(filepath.Dir(f.report)); err != nil || !info.IsDir() {
-		return fmt.Errorf("the report cannot be written to %s: there is no folder %s", f.report, filepath.Dir(f.report))
-	}
-	return nil
-}
-
-func (f *descentFlags) options() (data.Options, error) {
-	options, err := f.data.options()
-	if err != nil {
-		return options, err
-	}
-	options.Target = f.target
-	if f.task != "" {
-		if options.Task, err = data.ParseTask(f.task); err != nil {
-			return options, usageError{fmt.Errorf("--task: %w", err)}
-		}
-	}
-	return options, nil
+	return settings, checkReport(f.report)
 }
 
 // show prints the result and writes its report.

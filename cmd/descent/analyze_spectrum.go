@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/gomlx/compute"
@@ -28,8 +27,7 @@ import (
 
 // spectrumFlags are the flags of `analyze spectrum`.
 type spectrumFlags struct {
-	data                   dataFlags
-	source, target, task   string
+	data                   tableFlags
 	model, dtype           string
 	checkpoint             string
 	method                 string
@@ -72,11 +70,7 @@ be analysed.`,
 	}
 	flags := c.Flags()
 	flags.SortFlags = false
-	flags.StringVar(&f.source, "data", "digits", "a set that 'descent data' lists, or a CSV, LIBSVM or IDX file (gzip too)")
-	flags.StringVar(&f.target, "target", "", "target column (default: the last one)")
-	flags.StringVar(&f.task, "task", "", "classification or regression (default: detected from the target)")
-	f.data.add(c)
-	flags.StringArrayVar(&f.data.categorical, "categorical", nil, "column whose values are categories even if they are numbers (repeatable)")
+	f.data.add(c, "digits")
 	flags.StringVar(&f.model, "model", "mlp:32", "linear or mlp:H1,H2,...")
 	flags.StringVar(&f.dtype, "dtype", "float64", "number type of the weights: float32 or float64")
 	flags.StringVar(&f.checkpoint, "checkpoint", "", "folder of a saved model to look at instead of training one")
@@ -91,7 +85,6 @@ be analysed.`,
 	flags.StringVar(&f.report, "report", "", "file for an HTML report with the figures")
 	flags.BoolVar(&f.json, "json", false, "print the result as one JSON object")
 	addBackend(c, &f.backend)
-	complete(c, "data", false, setNames)
 	complete(c, "model", true, func() []string { return []string{"linear", "mlp:"} })
 	complete(c, "method", true, methodNames)
 	complete(c, "dtype", true, func() []string { return []string{"float32", "float64"} })
@@ -109,13 +102,8 @@ func (f *spectrumFlags) check() error {
 		return usageError{fmt.Errorf("--probes %d: expected 2 to 1000, as one has no standard error", f.probes)}
 	case f.steps < 2 || f.steps > 1000:
 		return usageError{fmt.Errorf("--steps %d: expected 2 to 1000", f.steps)}
-	case f.report == "":
-		return nil
 	}
-	if info, err := os.Stat(filepath.Dir(f.report)); err != nil || !info.IsDir() {
-		return fmt.Errorf("the report cannot be written to %s: there is no folder %s", f.report, filepath.Dir(f.report))
-	}
-	return nil
+	return checkReport(f.report)
 }
 
 func (f *spectrumFlags) run(c *cobra.Command) error {
@@ -125,12 +113,6 @@ func (f *spectrumFlags) run(c *cobra.Command) error {
 	options, err := f.data.options()
 	if err != nil {
 		return err
-	}
-	options.Target = f.target
-	if f.task != "" {
-		if options.Task, err = data.ParseTask(f.task); err != nil {
-			return usageError{fmt.Errorf("--task: %w", err)}
-		}
 	}
 	backend, err := newBackend(f.backend)
 	if err != nil {
@@ -175,7 +157,7 @@ type subject struct {
 // train trains a network, or takes it as it begins.
 func (f *spectrumFlags) train(ctx context.Context, backend compute.Backend, options data.Options) (*subject, error) {
 	config := experiment.Default()
-	config.Data.Source, config.Data.Options = f.source, options
+	config.Data.Source, config.Data.Options = f.data.source, options
 	config.Model, config.DType, config.Seed, config.Epochs, config.BatchSize = f.model, f.dtype, f.seed, max(1, f.epochs), f.batch
 	config.Methods = []string{f.method}
 	config.LearningRate = &f.rate
@@ -185,7 +167,7 @@ func (f *spectrumFlags) train(ctx context.Context, backend compute.Backend, opti
 	}
 	p := loaded.Problem
 	if p.Train.Sparse != nil {
-		return nil, fmt.Errorf("%s stays sparse with --method %s: expected a method that trains networks, such as sgd", f.source, f.method)
+		return nil, fmt.Errorf("%s stays sparse with --method %s: expected a method that trains networks, such as sgd", f.data.source, f.method)
 	}
 	store, story := gomodel.NewStore(), "untrained"
 	if f.epochs == 0 {
@@ -226,7 +208,7 @@ func (f *spectrumFlags) load(ctx context.Context, backend compute.Backend, optio
 	if options.Task == "" {
 		options.Task = m.Encoder.Task()
 	}
-	table, err := data.Open(ctx, f.source, options)
+	table, err := data.Open(ctx, f.data.source, options)
 	if err != nil {
 		return nil, fmt.Errorf("the data do not fit the model in %s: %w", f.checkpoint, err)
 	}

@@ -67,18 +67,49 @@ func (f *dataFlags) options() (data.Options, error) {
 	return options, nil
 }
 
+// tableFlags are the flags that say which table is learned from.
+type tableFlags struct {
+	dataFlags
+	source, target, task string
+}
+
+// add adds the flags, --data with the standard source.
+func (f *tableFlags) add(c *cobra.Command, standard string) {
+	flags := c.Flags()
+	flags.StringVar(&f.source, "data", standard, "a set that 'descent data' lists, or a CSV, LIBSVM or IDX file (gzip too)")
+	flags.StringVar(&f.target, "target", "", "target column (default: the last one)")
+	flags.StringVar(&f.task, "task", "", "classification or regression (default: detected from the target)")
+	f.dataFlags.add(c)
+	flags.StringArrayVar(&f.categorical, "categorical", nil, "column whose values are categories even if they are numbers (repeatable)")
+	complete(c, "data", false, setNames)
+}
+
+// options are the reading options that the flags ask for.
+func (f *tableFlags) options() (data.Options, error) {
+	options, err := f.dataFlags.options()
+	if err != nil {
+		return options, err
+	}
+	options.Target = f.target
+	if f.task != "" {
+		if options.Task, err = data.ParseTask(f.task); err != nil {
+			return options, usageError{fmt.Errorf("--task: %w", err)}
+		}
+	}
+	return options, nil
+}
+
 // runFlags are the flags that compare and train share.
 type runFlags struct {
-	config       experiment.Config
-	data         dataFlags
-	target, task string
-	targetLoss   float64
-	workers      int
-	store        string
-	backend      string
-	json         bool
-	resume       string
-	report       string
+	config     experiment.Config
+	data       tableFlags
+	targetLoss float64
+	workers    int
+	store      string
+	backend    string
+	json       bool
+	resume     string
+	report     string
 }
 
 // addRun adds the shared flags with the defaults of experiment.Default.
@@ -86,11 +117,7 @@ func (f *runFlags) add(c *cobra.Command) {
 	f.config = experiment.Default()
 	flags := c.Flags()
 	flags.SortFlags = false
-	flags.StringVar(&f.config.Data.Source, "data", f.config.Data.Source, "a set that 'descent data' lists, or a CSV, LIBSVM or IDX file (gzip too)")
-	flags.StringVar(&f.target, "target", "", "target column (default: the last one)")
-	flags.StringVar(&f.task, "task", "", "classification or regression (default: detected from the target)")
-	f.data.add(c)
-	flags.StringArrayVar(&f.data.categorical, "categorical", nil, "column whose values are categories even if they are numbers (repeatable)")
+	f.data.add(c, f.config.Data.Source)
 	flags.Float64Var(&f.config.Data.Validation, "validation", f.config.Data.Validation, "share of the rows that learning rates are tuned on")
 	flags.Float64Var(&f.config.Data.Test, "test", f.config.Data.Test, "share of the rows that results are measured on")
 	flags.StringVar(&f.config.Model, "model", f.config.Model, "linear, mlp:H1,H2,..., cnn or resnet")
@@ -106,7 +133,6 @@ func (f *runFlags) add(c *cobra.Command) {
 	flags.BoolVar(&f.json, "json", false, "print the result as one JSON object")
 	addStore(c, &f.store)
 	addBackend(c, &f.backend)
-	complete(c, "data", false, setNames)
 	complete(c, "model", true, func() []string { return []string{"linear", "mlp:", "cnn", "resnet"} })
 	complete(c, "schedule", true, scheduleNames)
 	complete(c, "dtype", true, func() []string { return []string{"float32", "float64"} })
@@ -167,17 +193,11 @@ func (f *runFlags) finish(c *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	options.Target = f.target
-	if f.task != "" {
-		if options.Task, err = data.ParseTask(f.task); err != nil {
-			return usageError{fmt.Errorf("--task: %w", err)}
-		}
-	}
 	f.config.Data.Options = options
 	if c.Flags().Changed("target-loss") {
 		f.config.TargetLoss = &f.targetLoss
 	}
-	f.config.Data.Source = absoluteIfFile(f.config.Data.Source)
+	f.config.Data.Source = absoluteIfFile(f.data.source)
 	f.config.Schedule = absoluteSchedules(f.config.Schedule)
 	return nil
 }

@@ -1,8 +1,6 @@
 package firstorder
 
 import (
-	"fmt"
-
 	"github.com/descentml/descent/method/spec"
 	"github.com/gomlx/gomlx/ml/train"
 	"github.com/gomlx/gomlx/ml/train/optimizer"
@@ -72,11 +70,8 @@ func New(text string) (optimizer.Interface, error) {
 	if err != nil {
 		return nil, err
 	}
-	settings := plain(m.settings())
-	for _, a := range assignments {
-		if err := spec.Assign(settings, a); err != nil {
-			return nil, fmt.Errorf("method %q: %w", name, err)
-		}
+	if err := spec.Assign(name, plain(m.settings()), assignments); err != nil {
+		return nil, err
 	}
 	return m, nil
 }

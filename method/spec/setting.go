@@ -95,9 +95,18 @@ func (s Setting) expected() string {
 	return fmt.Sprintf("a number in %s%g, %g)", open, s.Low, s.upper())
 }
 
-// Assign gives the setting that the assignment names its value. A name that is
-// none of theirs and a value out of its range are errors.
-func Assign(settings []Setting, a Assignment) error {
+// Assign gives the settings of the method of a name what the assignments say. A
+// name that is none of theirs and a value out of its range are errors.
+func Assign(method string, settings []Setting, assignments []Assignment) error {
+	for _, a := range assignments {
+		if err := assign(settings, a); err != nil {
+			return fmt.Errorf("method %q: %w", method, err)
+		}
+	}
+	return nil
+}
+
+func assign(settings []Setting, a Assignment) error {
 	known := make([]string, len(settings))
 	for i, s := range settings {
 		if s.Name == a.Name {

@@ -185,11 +185,7 @@ func TestSettings(t *testing.T) {
 			t.Fatal(err)
 		}
 		var b brush
-		for _, a := range assignments {
-			if err == nil {
-				err = spec.Assign(b.settings(), a)
-			}
-		}
+		err = spec.Assign("brush", b.settings(), assignments)
 		if want == (brush{}) {
 			if err == nil || !strings.Contains(err.Error(), "expected") {
 				t.Errorf("%s: error %v, expected one that says what was expected", text, err)

@@ -1,7 +1,6 @@
 package surrogate
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/descentml/descent/method/spec"
@@ -68,11 +67,8 @@ func New(text string) (func(stepper.Model) (stepper.Stepper, error), error) {
 	if err != nil {
 		return nil, err
 	}
-	settings := m.settings()
-	for _, a := range assignments {
-		if err := spec.Assign(settings, a); err != nil {
-			return nil, fmt.Errorf("method %q: %w", name, err)
-		}
+	if err := spec.Assign(name, m.settings(), assignments); err != nil {
+		return nil, err
 	}
 	return m.Stepper, nil
 }

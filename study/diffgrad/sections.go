@@ -164,7 +164,7 @@ func (e experiment) imageFigures(r *study.Results, set imageSet) []plot.Figure {
 			Caption: "Mean test accuracy over the epochs; the band is the range over seeds.",
 		}
 		for i, c := range e.field() {
-			line := overSeeds(r, set.training(c, batch, relu).name(), accuracy)
+			line := r.OverSeeds(set.training(c, batch, relu).name(), accuracy)
 			line.Name, line.Color, line.Dashed, line.Emphasis = c.title, i+1, c.control, c.title == e.diffGrad().title
 			line.Points = true
 			figure.Lines = append(figure.Lines, line)
@@ -172,25 +172,6 @@ func (e experiment) imageFigures(r *study.Results, set imageSet) []plot.Figure {
 		figures = append(figures, figure)
 	}
 	return figures
-}
-
-// overSeeds is the mean of a curve over seeds with its range, as far as all
-// have it.
-func overSeeds(r *study.Results, cell, name string) plot.Line {
-	var line plot.Line
-	for at := 0; ; at++ {
-		var x float64
-		var values []float64
-		for _, seed := range r.Setup.Seeds {
-			curve := r.Curve(cell, seed, name)
-			if at >= len(curve.X) {
-				return line
-			}
-			x, values = curve.X[at], append(values, curve.Y[at])
-		}
-		line.X, line.Y = append(line.X, x), append(line.Y, study.Mean(values))
-		line.Low, line.High = append(line.Low, slices.Min(values)), append(line.High, slices.Max(values))
-	}
 }
 
 func (e experiment) detailTable(r *study.Results, set imageSet) *report.Table {

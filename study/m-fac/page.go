@@ -62,7 +62,7 @@ func pruningFigure(r *study.Results) plot.Figure {
 		Caption: "Test accuracy after each round of pruning; the band is the range over seeds.",
 	}
 	for i, name := range pruned {
-		line := overSeeds(r, name, testAccuracy)
+		line := r.OverSeeds(name, testAccuracy)
 		line.Name, line.Color, line.Points, line.Emphasis = name, i+1, true, name == fullPruning
 		figure.Lines = append(figure.Lines, line)
 	}
@@ -86,7 +86,7 @@ func trainingFigure(r *study.Results) plot.Figure {
 		Caption: "Mean loss over the training part after each epoch; the band is the range over seeds.",
 	}
 	for i, name := range optimized {
-		line := overSeeds(r, name, trainLoss)
+		line := r.OverSeeds(name, trainLoss)
 		line.Name, line.Color, line.Emphasis, line.Dashed = name, i+1, name == tunedMFAC, name == defaultMFAC
 		figure.Lines = append(figure.Lines, line)
 	}
@@ -120,24 +120,5 @@ func costFigures(r *study.Results) []plot.Figure {
 			Caption: "20,000 parameters.",
 			Lines:   []plot.Line{line("static precomputation", precomputation)},
 		},
-	}
-}
-
-// overSeeds is the mean of a curve over seeds with its range, as far as all
-// have it.
-func overSeeds(r *study.Results, cell, name string) plot.Line {
-	var line plot.Line
-	for at := 0; ; at++ {
-		var x float64
-		var values []float64
-		for _, seed := range r.Setup.Seeds {
-			curve := r.Curve(cell, seed, name)
-			if at >= len(curve.X) {
-				return line
-			}
-			x, values = curve.X[at], append(values, curve.Y[at])
-		}
-		line.X, line.Y = append(line.X, x), append(line.Y, study.Mean(values))
-		line.Low, line.High = append(line.Low, slices.Min(values)), append(line.High, slices.Max(values))
 	}
 }

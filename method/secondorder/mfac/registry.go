@@ -1,8 +1,6 @@
 package mfac
 
 import (
-	"fmt"
-
 	"github.com/descentml/descent/method/spec"
 	"github.com/descentml/descent/method/stepper"
 )
@@ -36,10 +34,8 @@ func New(text string) (func(stepper.Model) (stepper.Stepper, error), error) {
 		return nil, spec.Unknown("method", name, []string{Name})
 	}
 	o := new(Optimizer)
-	for _, a := range assignments {
-		if err := spec.Assign(o.settings(), a); err != nil {
-			return nil, fmt.Errorf("method %q: %w", name, err)
-		}
+	if err := spec.Assign(name, o.settings(), assignments); err != nil {
+		return nil, err
 	}
 	return o.Stepper, nil
 }
