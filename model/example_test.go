@@ -4,11 +4,11 @@ import (
 	"fmt"
 
 	"github.com/gomlx/compute"
-	_ "github.com/gomlx/compute/gobackend"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	gomodel "github.com/gomlx/gomlx/ml/model"
 
+	_ "github.com/descentml/descent/backend"
 	"github.com/descentml/descent/data"
 	"github.com/descentml/descent/model"
 )

@@ -6,18 +6,18 @@ import (
 	"testing"
 
 	"github.com/gomlx/compute"
-	_ "github.com/gomlx/compute/gobackend"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	gomodel "github.com/gomlx/gomlx/ml/model"
 
+	_ "github.com/descentml/descent/backend"
 	"github.com/descentml/descent/data"
 	"github.com/descentml/descent/model"
 )
 
 func newBackend(t testing.TB) compute.Backend {
 	t.Helper()
-	backend, err := compute.NewWithConfig("go")
+	backend, err := compute.NewWithConfig("descent")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,11 +6,11 @@ import (
 	"testing"
 
 	"github.com/gomlx/compute"
-	_ "github.com/gomlx/compute/gobackend"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"pgregory.net/rapid"
 
+	_ "github.com/descentml/descent/backend"
 	"github.com/descentml/descent/objective"
 )
 

@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"github.com/gomlx/compute"
-	_ "github.com/gomlx/compute/gobackend"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"pgregory.net/rapid"
@@ -16,7 +15,7 @@ import (
 // number is too small or too large for it.
 func TestFrictionIsBoundedOnExtremeGradients(t *testing.T) {
 	const size = 4
-	backend, err := compute.NewWithConfig("go")
+	backend, err := compute.NewWithConfig("descent")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,20 +8,20 @@ import (
 	"testing"
 
 	"github.com/gomlx/compute"
-	_ "github.com/gomlx/compute/gobackend"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/gomlx/gomlx/ml/train"
 
+	_ "github.com/descentml/descent/backend"
 	"github.com/descentml/descent/method/firstorder"
 )
 
-var goBackend = sync.OnceValues(func() (compute.Backend, error) { return compute.NewWithConfig("go") })
+var ownBackend = sync.OnceValues(func() (compute.Backend, error) { return compute.NewWithConfig("descent") })
 
 func newBackend(t testing.TB) compute.Backend {
 	t.Helper()
-	backend, err := goBackend()
+	backend, err := ownBackend()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,7 +18,7 @@ import (
 
 // A line is fitted with diffGrad in GoMLX's own trainer.
 func Example() {
-	backend, err := compute.NewWithConfig("go")
+	backend, err := compute.NewWithConfig("descent")
 	if err != nil {
 		panic(err)
 	}

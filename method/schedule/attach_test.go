@@ -9,13 +9,13 @@ import (
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
-	_ "github.com/gomlx/compute/gobackend"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/gomlx/gomlx/ml/train"
 	"github.com/gomlx/gomlx/ml/train/optimizer"
 
+	_ "github.com/descentml/descent/backend"
 	"github.com/descentml/descent/method/schedule"
 )
 
@@ -35,7 +35,7 @@ func (ones) Iter() iter.Seq2[train.Batch, error] {
 // every update takes the learning rate off x, and the number of graphs built.
 func newLoop(t *testing.T) (loop *train.Loop, store *model.Store, graphs *int) {
 	t.Helper()
-	backend, err := compute.NewWithConfig("go")
+	backend, err := compute.NewWithConfig("descent")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,12 +6,12 @@ import (
 	"testing"
 
 	"github.com/gomlx/compute"
-	_ "github.com/gomlx/compute/gobackend" // the backend "go"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/gomlx/gomlx/ml/train"
 
+	_ "github.com/descentml/descent/backend"
 	"github.com/descentml/descent/method/firstorder"
 )
 
@@ -85,7 +85,7 @@ func TestAdamIsTheLibrarys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	backend, err := compute.NewWithConfig("go")
+	backend, err := compute.NewWithConfig("descent")
 	if err != nil {
 		t.Fatal(err)
 	}
