@@ -20,7 +20,7 @@ var house = []string{
 }
 
 // labOrder is the order of the packages inside lab.
-var labOrder = []string{"store", "plot", "report", "driver", "experiment", "saved"}
+var labOrder = []string{"store", "plot", "report", "analysis", "driver", "experiment", "saved"}
 
 type listedPackage struct {
 	ImportPath                         string

@@ -9,6 +9,7 @@ import (
 	"github.com/gomlx/gomlx/ml/train"
 
 	"github.com/descentml/descent/method/firstorder"
+	"github.com/descentml/descent/method/randommatrix"
 	"github.com/descentml/descent/method/secondorder/gradreg/network"
 	"github.com/descentml/descent/method/secondorder/mfac"
 	"github.com/descentml/descent/method/separation"
@@ -41,6 +42,7 @@ var families = []family{
 	{surrogate.Methods, surrogate.New},
 	{mfac.Methods, mfac.New},
 	{network.Methods, network.New},
+	{randommatrix.Methods, randommatrix.New},
 }
 
 func buildFirstOrder(text string) (func(stepper.Model) (stepper.Stepper, error), error) {

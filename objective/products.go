@@ -269,6 +269,40 @@ func (f *Risk) chunk(p *program, c *chunk, set bool, dst [][]float64) error {
 	return errors.Join(err, outputs[0].FinalizeAll())
 }
 
+// ChunkHessians visits the products of the Hessians of all chunks' mean losses
+// with v, in order: of single examples if [Options].Chunk is 1, and of parts
+// whose sizes differ by at most 1 otherwise. A product is valid during the visit
+// only. How much the products differ is the noise of a mini-batch's curvature.
+func (f *Risk) ChunkHessians(ctx context.Context, v []float64, visit func(product []float64) error) error {
+	if len(v) != f.dim {
+		return fmt.Errorf("a product with a vector of %d numbers: expected %d", len(v), f.dim)
+	}
+	p, err := f.program(programKey{hessian, 1})
+	if err != nil {
+		return err
+	}
+	if err := fill(p.vectors, 0, v); err != nil {
+		return err
+	}
+	product := make([]float64, f.dim)
+	for _, c := range f.chunks {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		c.share = 1 // its own mean, not its part of that of all examples
+		if err := f.chunk(p, &c, true, [][]float64{product}); err != nil {
+			return fmt.Errorf("%s cannot be computed: %w", hessian, err)
+		}
+		if !allFinite(product) {
+			return notFinite(hessian.String())
+		}
+		if err := visit(product); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (p *program) call() (outputs []*tensors.Tensor, err error) {
 	err = guard(func() (err error) {
 		outputs, err = p.exec.Exec(p.args...)

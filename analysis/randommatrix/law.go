@@ -4,10 +4,11 @@
 // The Hessian of a batch is that of the data plus noise. Random matrix theory
 // gives the top eigenvalue of the sum: [Additive] for Hessians, [Positive] for
 // Gauss-Newton matrices. [EstimateNoise] and [EstimateDirection] measure the
-// noise, [Model] predicts the top eigenvalue and the largest stable learning
-// rate of any batch size, [Linear], [SquareRoot] and [Planner] carry a rate over
-// to another batch size, and [Learner] reads rate and momentum from the Ritz
-// values of a Lanczos run.
+// noise, [Measure] both and the top eigenvalue, and [Model] predicts the top
+// eigenvalue and the largest stable learning rate of any batch size, which
+// [Search] finds by trial. [Linear], [SquareRoot] and [Planner] carry a rate over
+// to another batch size. The learner of the paper, which reads rate and momentum
+// from the Hessian of a batch, is in method/randommatrix.
 //
 // Source: Granziol, Zohren and Roberts, "Learning Rates as a Function of Batch
 // Size: A Random Matrix Theory Approach to Neural Network Training", JMLR 23,

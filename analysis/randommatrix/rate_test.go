@@ -11,6 +11,7 @@ import (
 
 	"github.com/descentml/descent/analysis/randommatrix"
 	"github.com/descentml/descent/analysis/spectrum"
+	"github.com/descentml/descent/analysis/stability"
 )
 
 // sample are per-example Hessians in memory.
@@ -226,8 +227,9 @@ func TestPlanner(t *testing.T) {
 	}
 }
 
-// Check 9: the exact threshold of least squares.
-func TestLeastSquaresRate(t *testing.T) {
+// Check 9: the exact threshold of least squares, which the law of the largest
+// rate is held against.
+func TestExactThresholdOfLeastSquares(t *testing.T) {
 	rng := generator(9)
 	rows := mat.NewDense(40, 6, nil)
 	for j := range 6 {
@@ -236,8 +238,12 @@ func TestLeastSquaresRate(t *testing.T) {
 			rows.Set(i, j, scale*rng.NormFloat64())
 		}
 	}
+	design, err := stability.NewDesign(rows)
+	if err != nil {
+		t.Fatal(err)
+	}
 	at := func(batch int) float64 {
-		rate, err := randommatrix.LeastSquaresRate(rows, batch)
+		rate, err := design.Threshold(t.Context(), stability.Sampling{Batch: batch})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -261,17 +267,5 @@ func TestLeastSquaresRate(t *testing.T) {
 		t.Fatal(err)
 	}
 	within(t, "limit", last, 2/values[0], 1e-4)
-	// Closed form: rows of equal length c in one column each, so that eta* = 2/c²
-	// for single examples.
-	closed := mat.NewDense(2, 2, []float64{3, 0, 0, 3})
-	rate, err := randommatrix.LeastSquaresRate(closed, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	within(t, "orthogonal rows", rate, 2./9, 1e-12)
-	for _, bad := range []*mat.Dense{mat.NewDense(1, 2, []float64{1, 1}), mat.NewDense(20, 17, nil), mat.NewDense(2, 1, []float64{math.NaN(), 1})} {
-		if _, err := randommatrix.LeastSquaresRate(bad, 1); err == nil {
-			t.Error("expected an error for rows that are singular, too wide or not finite")
-		}
-	}
+	within(t, "limit of the law", randommatrix.Model{Top: values[0], Noise: 1}.MaxRate(math.Inf(1)), last, 1e-4)
 }

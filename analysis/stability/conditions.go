@@ -102,3 +102,15 @@ func (d *Design) curvature(v []float64) float64 {
 	}
 	return sum
 }
+
+// HeavyBallLimit is the largest curvature at which gradient descent with
+// momentum in [0, 1), m <- momentum m + g, w <- w - rate m, is stable on a
+// quadratic: 2 (1 + momentum) / rate (Polyak 1964), which is 2 / rate without
+// momentum.
+func HeavyBallLimit(rate, momentum float64) float64 { return 2 * (1 + momentum) / rate }
+
+// NesterovLimit is that of Nesterov's form, w <- w - rate (g + momentum m):
+// 2 (1 + momentum) / ((1 + 2 momentum) rate).
+func NesterovLimit(rate, momentum float64) float64 {
+	return HeavyBallLimit(rate, momentum) / (1 + 2*momentum)
+}

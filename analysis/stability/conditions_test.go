@@ -1,9 +1,12 @@
 package stability
 
 import (
+	"math"
+	"math/cmplx"
 	"testing"
 
 	"gonum.org/v1/gonum/floats"
+	"pgregory.net/rapid"
 )
 
 // The loss after a step of SGD with one example is, on average, that of the mean
@@ -41,5 +44,34 @@ func TestAlignmentIsTheNoiseInTheLoss(t *testing.T) {
 		if d.Frobenius() > FrobeniusLimit(rate, 1, alignment) && average <= loss(delta) {
 			t.Errorf("the Frobenius norm is beyond its limit, but the loss falls from %g to %g", loss(delta), average)
 		}
+	}
+}
+
+// radius is the largest magnitude of an eigenvalue of [[a, b], [c, d]].
+func radius(a, b, c, d float64) float64 {
+	root := cmplx.Sqrt(complex((a-d)*(a-d)/4+b*c, 0))
+	middle := complex((a+d)/2, 0)
+	return math.Max(cmplx.Abs(middle+root), cmplx.Abs(middle-root))
+}
+
+// A step multiplies (w, m) along an eigenvector by a matrix, whose eigenvalues
+// leave the unit disk at the limit.
+func TestMomentumLimits(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		rate := math.Exp(rapid.Float64Range(-3, 3).Draw(t, "log rate"))
+		mu := rapid.Float64Range(0, 0.95).Draw(t, "momentum")
+		heavy := func(h float64) float64 { return radius(1-rate*h, -rate*mu, h, mu) }
+		nesterov := func(h float64) float64 { return radius(1-rate*h*(1+mu), -rate*mu*mu, h, mu) }
+		for name, c := range map[string]struct {
+			radius func(float64) float64
+			limit  float64
+		}{"heavy ball": {heavy, HeavyBallLimit(rate, mu)}, "Nesterov": {nesterov, NesterovLimit(rate, mu)}} {
+			if below, above := c.radius(0.99*c.limit), c.radius(1.01*c.limit); !(below < 1 && above > 1) {
+				t.Fatalf("%s: radius %g below and %g above the limit %g", name, below, above, c.limit)
+			}
+		}
+	})
+	if HeavyBallLimit(0.5, 0) != 4 || NesterovLimit(0.5, 0) != 4 {
+		t.Error("without momentum the limit is not 2/rate")
 	}
 }

@@ -73,6 +73,9 @@ type Hooks struct {
 	Step       func(step int, taken stepper.Step) // after every step, with the number of steps so far
 	Epoch      func(Epoch) error
 	Checkpoint func(Checkpoint) error
+	// Weights is called after Epoch with the variables at that moment, which it
+	// may look at and must leave as they are.
+	Weights func(Epoch, *model.Store) error
 }
 
 // Outcome is how a trial ended.
@@ -304,10 +307,19 @@ func (s *session) measure(ctx context.Context) error {
 		Epoch: float64(s.step) / float64(s.stepsPerEpoch), Step: s.step, Seconds: s.trained.Seconds(),
 		LearningRate: s.rateAt(max(s.step-1, 0)), TrainLoss: train.Loss, Validation: validation, Counts: s.counts,
 	}
-	if s.hooks.Epoch == nil {
+	if s.hooks.Epoch != nil {
+		if err := s.hooks.Epoch(s.last); err != nil {
+			return err
+		}
+	}
+	if s.hooks.Weights == nil {
 		return nil
 	}
-	return s.hooks.Epoch(s.last)
+	store, err := s.network.variables()
+	if err != nil {
+		return err
+	}
+	return s.hooks.Weights(s.last, store)
 }
 
 // interrupted saves the present state if err comes from the end of ctx.

@@ -14,6 +14,7 @@ import (
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
 
 	"github.com/descentml/descent/data"
 	"github.com/descentml/descent/lab/driver"
@@ -322,4 +323,47 @@ func BenchmarkStep(b *testing.B) {
 		b.Fatal(err)
 	}
 	b.ReportMetric(o.Last.Seconds/float64(o.Last.Step)*1e6, "µs/step")
+}
+
+// The hook sees the weights of every measurement, and a look at them changes nothing.
+func TestWeightsHook(t *testing.T) {
+	p := problem(t, "iris", "mlp:8", dtypes.Float32)
+	var plain, watched history
+	without, err := driver.Train(t.Context(), newBackend(), p, trial("adam"), nil, driver.Hooks{Epoch: plain.hook})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stores []*model.Store
+	var sums []float64
+	with, err := driver.Train(t.Context(), newBackend(), p, trial("adam"), nil, driver.Hooks{Epoch: watched.hook, Weights: func(e driver.Epoch, store *model.Store) error {
+		if e.Step != watched[len(watched)-1].Step {
+			t.Errorf("weights of step %d after the measurement of step %d", e.Step, watched[len(watched)-1].Step)
+		}
+		stores = append(stores, store)
+		sum := 0.0
+		for v := range store.IterVariables() {
+			if v.Trainable {
+				tensors.MustConstFlatData(v.MustValue(), func(flat []float32) {
+					for _, x := range flat {
+						sum += float64(x)
+					}
+				})
+			}
+		}
+		sums = append(sums, sum)
+		return nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if fmt.Sprint(plain) != fmt.Sprint(watched) || without.Test != with.Test {
+		t.Error("the training differs when its weights are looked at")
+	}
+	if len(sums) != 5 || sums[0] == sums[1] || stores[4] != with.Weights {
+		t.Errorf("sums of weights %v: expected five that differ, the last of the outcome's store", sums)
+	}
+	stop := errors.New("stop")
+	if _, err := driver.Train(t.Context(), newBackend(), p, trial("adam"), nil, driver.Hooks{Weights: func(driver.Epoch, *model.Store) error { return stop }}); !errors.Is(err, stop) {
+		t.Errorf("error %v, want that of the hook", err)
+	}
 }

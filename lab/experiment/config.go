@@ -125,6 +125,11 @@ func (c *Config) trial(contestant string, rate float64, seed uint64) driver.Tria
 	}
 }
 
+// Trial is the training that a run of this configuration records under a key.
+func (c *Config) Trial(key store.TrialKey) driver.Trial {
+	return c.trial(key.Method, key.LearningRate, key.Seed)
+}
+
 // seeds are the seeds of the repetitions.
 func (c *Config) seeds() []uint64 {
 	list := make([]uint64, c.Seeds)

@@ -49,6 +49,11 @@ func (l layout) height() vg.Length {
 
 // draw fills the canvas: title and vertical label, axes with data, legend.
 func (l layout) draw(c draw.Canvas) {
+	l.axes().Draw(l.furnish(c))
+}
+
+// furnish draws what stands around the axes and returns the place for them.
+func (l layout) furnish(c draw.Canvas) draw.Canvas {
 	c = draw.Crop(c, figureMargin, -figureMargin, figureMargin, -figureMargin)
 	width := c.Max.X - c.Min.X
 	if title := l.figure.Title; title != "" {
@@ -65,7 +70,7 @@ func (l layout) draw(c draw.Canvas) {
 	below.Max.Y = c.Max.Y - plotHeight
 	l.legend.draw(below)
 	c.Min.Y = below.Max.Y
-	l.axes().Draw(c)
+	return c
 }
 
 // axes builds the gonum plot with everything inside it.

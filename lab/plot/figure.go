@@ -39,6 +39,8 @@ type Figure struct {
 	// ChosenName is the legend's word for the points in Line.Chosen.
 	// Default: "chosen".
 	ChosenName string
+	// NoLegend leaves the legend out, for a page that has one of its own.
+	NoLegend bool
 }
 
 // Axis describes one axis of a figure.

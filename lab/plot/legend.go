@@ -74,6 +74,9 @@ func (l legend) draw(c draw.Canvas) {
 
 // legendEntries collects the names of lines, rules and chosen points.
 func (f Figure) legendEntries(shapes []shape) []entry {
+	if f.NoLegend {
+		return nil
+	}
 	var entries []entry
 	anyChosen := false
 	for _, s := range shapes {

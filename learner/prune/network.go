@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/graph"
@@ -25,7 +26,8 @@ type Network struct {
 
 // NewNetwork prepares a model with weights in its store, in float32 or float64.
 // What can be pruned are its trainable variables of two or more axes; those of
-// its weights that are zero count as pruned.
+// its weights that are zero count as pruned. Weights that are not finite are
+// refused.
 func NewNetwork(m stepper.Model) (*Network, error) {
 	n := &Network{model: m}
 	for v := range m.Store.IterVariables() {
@@ -37,8 +39,9 @@ func NewNetwork(m stepper.Model) (*Network, error) {
 	if n.total == 0 {
 		return nil, errors.New("the model has no weights of two or more axes in its store to prune")
 	}
-	place := 0
+	place, finite := 0, true
 	err := n.each(func(values []float64) {
+		finite = finite && areFinite(values)
 		for _, w := range values {
 			if w != 0 {
 				n.kept = append(n.kept, place)
@@ -46,6 +49,9 @@ func NewNetwork(m stepper.Model) (*Network, error) {
 			place++
 		}
 	})
+	if err == nil && !finite {
+		err = errors.New("the model has weights that are not finite: it is that of a diverged training")
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -127,11 +133,19 @@ func (n *Network) gradients(ctx context.Context, batch Batch, round, count int) 
 		if err != nil {
 			return nil, err
 		}
+		if !areFinite(all) {
+			return nil, errors.New("the gradient of a batch is not finite: the loss overflows there, or the data or the model hold numbers that are not finite")
+		}
 		for _, place := range n.kept {
 			list = append(list, all[place])
 		}
 	}
 	return list, nil
+}
+
+// areFinite reports whether no number is NaN or infinite.
+func areFinite(x []float64) bool {
+	return !slices.ContainsFunc(x, func(v float64) bool { return math.IsNaN(v) || math.IsInf(v, 0) })
 }
 
 // drop writes the weights back, of which those at some places are pruned now.

@@ -367,3 +367,26 @@ func Example() {
 	fmt.Printf("%d of %d weights are left\n", n.Kept(), n.Weights())
 	// Output: 23 of 90 weights are left
 }
+
+// Numbers that are not finite, in a weight, a bias or the data, are refused
+// before anything is pruned.
+func TestRefusesWhatIsNotFinite(t *testing.T) {
+	for _, rank := range []int{1, 2} {
+		m := newTrained(t, dtypes.Float32)
+		for v := range m.Model.Store.IterVariables() {
+			if v.Trainable && v.Shape().Rank() == rank {
+				value, err := v.Value()
+				must(t, err)
+				must(t, tensors.MutableFlatData(value, func(flat []float32) { flat[0] = float32(math.NaN()) }))
+				break
+			}
+		}
+		n, err := prune.NewNetwork(m.Model)
+		if err == nil {
+			err = n.Run(t.Context(), m.one, prune.Settings{Sparsity: 0.5})
+		}
+		if err == nil || !strings.Contains(err.Error(), "not finite") {
+			t.Errorf("NaN in a variable of rank %d: %v", rank, err)
+		}
+	}
+}

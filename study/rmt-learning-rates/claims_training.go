@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/descentml/descent/analysis/randommatrix"
+	learning "github.com/descentml/descent/method/randommatrix"
 	"github.com/descentml/descent/study"
 )
 
@@ -96,10 +96,10 @@ func learnerClaims() []study.Claim {
 			Measure:   "both pairs from the 20 Ritz values of the log, without guards",
 			Criterion: "all four within a relative 1e-5",
 			Judge: func(r *study.Results) study.Finding {
-				want := map[randommatrix.Variant][2]float64{randommatrix.Nesterov: {0.131292, 0.767890}, randommatrix.Polyak: {0.0169403, 0.589655}}
+				want := map[learning.Variant][2]float64{learning.Nesterov: {0.131292, 0.767890}, learning.Polyak: {0.0169403, 0.589655}}
 				holds := true
 				var ours []string
-				for _, variant := range []randommatrix.Variant{randommatrix.Nesterov, randommatrix.Polyak} {
+				for _, variant := range []learning.Variant{learning.Nesterov, learning.Polyak} {
 					rate, momentum := r.Value(cellFormulas, 0, formulaName(variant, curveRate)), r.Value(cellFormulas, 0, formulaName(variant, curveMomentum))
 					holds = holds && near(rate, want[variant][0], 1e-5) && near(momentum, want[variant][1], 1e-5)
 					ours = append(ours, fmt.Sprintf("%.6g and %.6g", rate, momentum))

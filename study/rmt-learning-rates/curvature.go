@@ -10,6 +10,7 @@ import (
 
 	"github.com/descentml/descent/analysis/randommatrix"
 	"github.com/descentml/descent/analysis/spectrum"
+	learning "github.com/descentml/descent/method/randommatrix"
 	"github.com/descentml/descent/study"
 )
 
@@ -40,8 +41,9 @@ const (
 	testError     = "test error"
 )
 
-func formulaName(variant randommatrix.Variant, what string) string {
-	return fmt.Sprintf("%s, %s", variant, what)
+func formulaName(variant learning.Variant, what string) string {
+	name := map[learning.Variant]string{learning.Nesterov: "Nesterov", learning.Polyak: "Polyak"}[variant]
+	return fmt.Sprintf("%s, %s", name, what)
 }
 
 // logged are Ritz values in a training log of the authors' code, the last one
@@ -60,8 +62,8 @@ func formulas(context.Context) (study.Measured, error) {
 		weights[i] = (1 - 0.995802) / float64(len(weights)-1)
 	}
 	weights[len(weights)-1] = 0.995802
-	for _, variant := range []randommatrix.Variant{randommatrix.Nesterov, randommatrix.Polyak} {
-		r, err := randommatrix.Learner{Variant: variant, Unguarded: true}.Rates(spectrum.Measure{Nodes: logged, Weights: weights})
+	for _, variant := range []learning.Variant{learning.Nesterov, learning.Polyak} {
+		r, err := learning.Learner{Variant: variant, Unguarded: true}.Rates(learning.Ritz{Nodes: logged, Weights: weights})
 		if err != nil {
 			return m, err
 		}
@@ -69,7 +71,7 @@ func formulas(context.Context) (study.Measured, error) {
 	}
 	curvature, even := spectrum.Even(1, 100, 50), make([]float64, 50)
 	floats.AddConst(0.02, even)
-	r, err := randommatrix.Learner{Variant: randommatrix.Polyak, Unguarded: true}.Rates(spectrum.Measure{Nodes: curvature, Weights: even})
+	r, err := learning.Learner{Variant: learning.Polyak, Unguarded: true}.Rates(learning.Ritz{Nodes: curvature, Weights: even})
 	if err != nil {
 		return m, err
 	}
@@ -80,7 +82,7 @@ func formulas(context.Context) (study.Measured, error) {
 }
 
 // descendQuadratic is the length of x after 200 steps from ones.
-func descendQuadratic(r randommatrix.Rates, curvature []float64) float64 {
+func descendQuadratic(r learning.Rates, curvature []float64) float64 {
 	x, v, g := make([]float64, len(curvature)), make([]float64, len(curvature)), make([]float64, len(curvature))
 	floats.AddConst(1, x)
 	for range 200 {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/descentml/descent/analysis/randommatrix"
 	"github.com/descentml/descent/analysis/spectrum"
+	"github.com/descentml/descent/analysis/stability"
 	"github.com/descentml/descent/study"
 )
 
@@ -202,9 +203,13 @@ func leastSquares(ctx context.Context, l laboratory) (study.Measured, error) {
 	}
 	m.Values[limitRate] = 2 / model.Top
 	isotropic := randommatrix.Model{Top: model.Top, Noise: model.Noise}
+	design, err := stability.NewDesign(rows)
+	if err != nil {
+		return m, err
+	}
 	var exact, directional, noise study.Curve
 	for _, batch := range regressionBatches {
-		rate, err := randommatrix.LeastSquaresRate(rows, batch)
+		rate, err := design.Threshold(ctx, stability.Sampling{Batch: batch})
 		if err != nil {
 			return m, err
 		}

@@ -20,6 +20,7 @@ import (
 	"github.com/descentml/descent/analysis/spectrum"
 	"github.com/descentml/descent/data"
 	"github.com/descentml/descent/method/firstorder"
+	learning "github.com/descentml/descent/method/randommatrix"
 	"github.com/descentml/descent/method/stepper"
 	"github.com/descentml/descent/objective"
 	"github.com/descentml/descent/study"
@@ -193,21 +194,21 @@ func (e experiment) grid(ctx context.Context, l laboratory, method method, batch
 // learners are those that train digits without a grid.
 var learners = []struct {
 	name    string
-	learner randommatrix.Learner
+	learner learning.Learner
 }{
-	{"Nesterov", randommatrix.Learner{}},
-	{"textbook Nesterov", randommatrix.Learner{Variant: randommatrix.TextbookNesterov}},
-	{"textbook Nesterov, safety 0.25", randommatrix.Learner{Variant: randommatrix.TextbookNesterov, Safety: 0.25}},
-	{"Polyak", randommatrix.Learner{Variant: randommatrix.Polyak}},
-	{"Polyak, safety 0.25", randommatrix.Learner{Variant: randommatrix.Polyak, Safety: 0.25}},
-	{"plain", randommatrix.Learner{Variant: randommatrix.Plain}},
+	{"Nesterov", learning.Learner{}},
+	{"textbook Nesterov", learning.Learner{Variant: learning.TextbookNesterov}},
+	{"textbook Nesterov, safety 0.25", learning.Learner{Variant: learning.TextbookNesterov, Safety: 0.25}},
+	{"Polyak", learning.Learner{Variant: learning.Polyak}},
+	{"Polyak, safety 0.25", learning.Learner{Variant: learning.Polyak, Safety: 0.25}},
+	{"plain", learning.Learner{Variant: learning.Plain}},
 }
 
 func learnerCell(name string) string { return "learner, " + name }
 
 // learn trains with rates that are read from the Hessian of a random batch every
 // epoch, and averages the weights at the end of the last epochs (check 11).
-func (e experiment) learn(ctx context.Context, l laboratory, learner randommatrix.Learner) (study.Measured, error) {
+func (e experiment) learn(ctx context.Context, l laboratory, learner learning.Learner) (study.Measured, error) {
 	m := newMeasured()
 	n, tested, w := l.networks(64, 64)
 	velocity, gradient, mean := make([]float64, n.dim()), make([]float64, n.dim()), make([]float64, n.dim())
@@ -225,7 +226,7 @@ func (e experiment) learn(ctx context.Context, l laboratory, learner randommatri
 		if low, high := d.Range(); !(max(-low, high) > 0) {
 			return m, nil // so far out that no output moves
 		}
-		r, err := learner.Rates(d.Probes[0])
+		r, err := learner.Rates(learning.Ritz(d.Probes[0]))
 		if err != nil {
 			return m, err
 		}

@@ -113,6 +113,9 @@ func (s *steps[T]) gradientGraph(scope *model.Scope, x, y *Node) (head, flat *No
 	s.model.Store.SetTraining(g, true)
 	loss := s.model.Loss(s.model.Cast(y), s.model.Outputs(scope, s.model.Cast(x)))
 	gradients := scope.BuildTrainableVariablesGradientsGraph(loss)
+	if len(gradients) == 0 {
+		return loss, loss // Compile refuses the model
+	}
 	l2, l1 := stepper.Norms(gradients)
 	s.weights, s.size = s.weights[:0], 0
 	parts := make([]*Node, 0, len(gradients))

@@ -60,8 +60,13 @@ func (s *steps) Compile(x, y shapes.Shape) error {
 	}
 	vector, first := shapes.Make(s.DType, s.size), shapes.Make(dtypes.Int32)
 	_, evaluateErr := s.evaluate.Compile(vector, x, y)
-	_, columnsErr := s.columns.Compile(vector, first, x, y)
-	return errors.Join(evaluateErr, columnsErr)
+	if evaluateErr != nil {
+		return evaluateErr
+	}
+	if _, err := s.columns.Compile(vector, first, x, y); err != nil {
+		return fmt.Errorf("method %q multiplies with the Jacobian, and GoMLX has no second derivative of an operation in the model; of convolutions and slices it has none", s.kind.name)
+	}
+	return nil
 }
 
 func (s *steps) prepare(x, y shapes.Shape) error {

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"math"
 	"slices"
-
-	"github.com/descentml/descent/analysis/spectrum"
 )
+
+// Ritz are the Ritz values of a Lanczos run with their weights, which add up to 1:
+// the squares of the first components of the eigenvectors.
+type Ritz struct{ Nodes, Weights []float64 }
 
 // Variant is how a Learner turns the ends mu and L of the spectrum into a
 // learning rate and a momentum.
@@ -21,14 +23,6 @@ const (
 	TextbookNesterov                // 1/L with the momentum of Nesterov
 	Plain                           // 2/(L + median), no momentum, the paper's SSGD
 )
-
-// String is the name of the variant.
-func (v Variant) String() string {
-	if v < Nesterov || v > Plain {
-		return fmt.Sprintf("variant %d", int(v))
-	}
-	return [...]string{"Nesterov", "Polyak", "textbook Nesterov", "plain"}[v]
-}
 
 // Learner reads the learning rate and the momentum from Ritz values of the
 // Hessian of a mini-batch, 20 Lanczos steps in the paper. On small networks
@@ -57,12 +51,11 @@ const (
 	smallestShare    = 1e-3 // of L, for mu if no other Ritz value is left
 )
 
-// Rates turns Ritz values with their weights, such as one probe of
-// spectrum.Quadrature, into a learning rate and a momentum. L is the largest
+// Rates turns Ritz values into a learning rate and a momentum. L is the largest
 // magnitude of all nodes; mu is the smallest of those that are left when the
 // largest weights are removed as long as they are above one half, or L/1000 if
 // none is left.
-func (l Learner) Rates(m spectrum.Measure) (Rates, error) {
+func (l Learner) Rates(m Ritz) (Rates, error) {
 	if len(m.Nodes) == 0 || len(m.Nodes) != len(m.Weights) {
 		return Rates{}, fmt.Errorf("%d Ritz values with %d weights: expected one weight for each, and at least one", len(m.Nodes), len(m.Weights))
 	}
@@ -85,7 +78,7 @@ func (l Learner) Rates(m spectrum.Measure) (Rates, error) {
 
 // ends are the largest magnitude, and those that are left without spikes in
 // rising order.
-func ends(m spectrum.Measure) (top float64, kept []float64) {
+func ends(m Ritz) (top float64, kept []float64) {
 	type pair struct{ size, weight float64 }
 	pairs := make([]pair, len(m.Nodes))
 	for i, node := range m.Nodes {
@@ -152,20 +145,4 @@ func (r Rates) Step(weights, velocity, gradient []float64) {
 		}
 		weights[i] -= r.LearningRate * v
 	}
-}
-
-// DegenerateMass is the weight of the count nodes closest to 0, the share of
-// flat directions (section 7): the paper takes one for Gauss-Newton matrices and
-// two for Hessians, after 100 Lanczos steps.
-func DegenerateMass(m spectrum.Measure, count int) float64 {
-	order := make([]int, len(m.Nodes))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(math.Abs(m.Nodes[i]), math.Abs(m.Nodes[j])) })
-	mass := 0.0
-	for _, i := range order[:max(0, min(count, len(order)))] {
-		mass += m.Weights[i]
-	}
-	return mass
 }

@@ -8,8 +8,7 @@ import (
 	"gonum.org/v1/gonum/floats"
 	"pgregory.net/rapid"
 
-	"github.com/descentml/descent/analysis/randommatrix"
-	"github.com/descentml/descent/analysis/spectrum"
+	"github.com/descentml/descent/method/randommatrix"
 )
 
 // logged are Ritz values of a training log of the paper's code; the last one is
@@ -19,7 +18,7 @@ var logged = []float64{
 	18.8549, 12.0788, 10.78, 3.50091, 3.18029, 0.00236677,
 }
 
-func loggedMeasure() spectrum.Measure {
+func loggedRitz() randommatrix.Ritz {
 	weights := make([]float64, len(logged))
 	for i := range weights {
 		weights[i] = (1 - 0.995802) / 19
@@ -27,7 +26,7 @@ func loggedMeasure() spectrum.Measure {
 	weights[19] = 0.995802
 	nodes := slices.Clone(logged)
 	nodes[3] = -nodes[3] // magnitudes count
-	return spectrum.Measure{Nodes: nodes, Weights: weights}
+	return randommatrix.Ritz{Nodes: nodes, Weights: weights}
 }
 
 // Check 5: the numbers of the paper's own log.
@@ -41,7 +40,7 @@ func TestLearnerAgreesWithTheLog(t *testing.T) {
 		{randommatrix.TextbookNesterov, 1 / 184.497, 0.767890},
 		{randommatrix.Plain, 2 / (184.497 + 37.6525), 0},
 	} {
-		r, err := randommatrix.Learner{Variant: c.variant, Unguarded: true}.Rates(loggedMeasure())
+		r, err := randommatrix.Learner{Variant: c.variant, Unguarded: true}.Rates(loggedRitz())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -50,7 +49,7 @@ func TestLearnerAgreesWithTheLog(t *testing.T) {
 		if r.Largest != 184.497 || c.variant != randommatrix.Plain && r.Smallest != 3.18029 {
 			t.Errorf("%s: L %g and mu %g", c.variant, r.Largest, r.Smallest)
 		}
-		guarded, err := randommatrix.Learner{Variant: c.variant, Safety: 0.5}.Rates(loggedMeasure())
+		guarded, err := randommatrix.Learner{Variant: c.variant, Safety: 0.5}.Rates(loggedRitz())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -59,19 +58,19 @@ func TestLearnerAgreesWithTheLog(t *testing.T) {
 }
 
 func TestLearnerSettings(t *testing.T) {
-	r, err := randommatrix.Learner{Variant: randommatrix.Polyak, Median: true}.Rates(loggedMeasure())
+	r, err := randommatrix.Learner{Variant: randommatrix.Polyak, Median: true}.Rates(loggedRitz())
 	if err != nil || r.Smallest != 37.6525 {
 		t.Errorf("mu = %g, %v: expected the median 37.6525", r.Smallest, err)
 	}
-	r, err = randommatrix.Learner{}.Rates(spectrum.Measure{Nodes: []float64{-4}, Weights: []float64{1}})
+	r, err = randommatrix.Learner{}.Rates(randommatrix.Ritz{Nodes: []float64{-4}, Weights: []float64{1}})
 	if err != nil || r.Largest != 4 || math.Abs(r.Smallest-4e-3) > 1e-15 {
 		t.Errorf("all mass removed: L = %g, mu = %g, %v", r.Largest, r.Smallest, err)
 	}
-	r, err = randommatrix.Learner{}.Rates(spectrum.Measure{Nodes: []float64{1e-12, 1e-10, 1}, Weights: []float64{0.4, 0.3, 0.3}})
+	r, err = randommatrix.Learner{}.Rates(randommatrix.Ritz{Nodes: []float64{1e-12, 1e-10, 1}, Weights: []float64{0.4, 0.3, 0.3}})
 	if err != nil || r.Momentum != 0.99 {
 		t.Errorf("momentum %g, %v: expected the guard 0.99", r.Momentum, err)
 	}
-	for _, bad := range []spectrum.Measure{
+	for _, bad := range []randommatrix.Ritz{
 		{}, {Nodes: []float64{1}}, {Nodes: []float64{0}, Weights: []float64{1}},
 		{Nodes: []float64{math.NaN()}, Weights: []float64{1}}, {Nodes: []float64{math.Inf(1)}, Weights: []float64{1}},
 	} {
@@ -80,7 +79,7 @@ func TestLearnerSettings(t *testing.T) {
 		}
 	}
 	for _, bad := range []randommatrix.Learner{{Variant: 9}, {Safety: -1}} {
-		if _, err := bad.Rates(loggedMeasure()); err == nil {
+		if _, err := bad.Rates(loggedRitz()); err == nil {
 			t.Errorf("%v: expected an error", bad)
 		}
 	}
@@ -94,7 +93,7 @@ func TestPolyakOnQuadratic(t *testing.T) {
 	for i := range curvature {
 		curvature[i], weights[i] = 1+99*float64(i)/49, 0.02
 	}
-	r, err := randommatrix.Learner{Variant: randommatrix.Polyak, Unguarded: true}.Rates(spectrum.Measure{Nodes: curvature, Weights: weights})
+	r, err := randommatrix.Learner{Variant: randommatrix.Polyak, Unguarded: true}.Rates(randommatrix.Ritz{Nodes: curvature, Weights: weights})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,15 +136,6 @@ func TestNesterovForm(t *testing.T) {
 	})
 }
 
-func TestDegenerateMass(t *testing.T) {
-	m := spectrum.Measure{Nodes: []float64{-3, -0.1, 0.05, 2}, Weights: []float64{0.1, 0.3, 0.4, 0.2}}
-	for count, want := range []float64{0, 0.4, 0.7, 0.9, 1, 1} {
-		if got := randommatrix.DegenerateMass(m, count); math.Abs(got-want) > 1e-15 {
-			t.Errorf("mass of %d nodes: %g, expected %g", count, got, want)
-		}
-	}
-}
-
 // stepped are the vectors that steps are measured on.
 func stepped() (rates randommatrix.Rates, weights, velocity, gradient []float64) {
 	const parameters = 10_000
@@ -159,11 +149,18 @@ func TestStepAllocatesNothing(t *testing.T) {
 	}
 }
 
-func BenchmarkStep(b *testing.B) {
+func BenchmarkRatesStep(b *testing.B) {
 	r, w, v, g := stepped()
 	b.ReportAllocs()
 	b.SetBytes(int64(3 * 8 * len(w)))
 	for b.Loop() {
 		r.Step(w, v, g)
+	}
+}
+
+func within(t *testing.T, what string, got, want, relative float64) {
+	t.Helper()
+	if !(math.Abs(got-want) <= relative*math.Abs(want)) {
+		t.Errorf("%s: %.6g, expected %.6g within %g %%", what, got, want, 100*relative)
 	}
 }
