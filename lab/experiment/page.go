@@ -35,7 +35,7 @@ func Page(ctx context.Context, s *store.Store, run store.Run) (report.Page, erro
 		page.Title = config.Methods[0] + " on " + record.name()
 	}
 	if record.result != nil {
-		page.Sections = append(page.Sections, record.resultSection())
+		page.Sections = append(page.Sections, record.result.Section())
 	}
 	page.Sections = append(page.Sections, record.curveSection())
 	return page, nil
@@ -178,15 +178,18 @@ func (r *record) facts() []report.Fact {
 // compares tells whether there is more than one method.
 func (r *record) compares() bool { return len(r.config.contestants()) > 1 }
 
-func (r *record) resultSection() report.Section {
+// Section is the result as a part of a report: one row for each method, the
+// best first.
+func (r *Report) Section() report.Section {
+	compares := len(r.Results) > 1
 	table := &report.Table{Caption: "Best test score first", Columns: []report.Column{{Name: "Method"}}}
-	columns := r.result.Columns()
+	columns := r.Columns()
 	for _, column := range columns {
 		name := strings.ToUpper(column.Name[:1]) + column.Name[1:]
 		table.Columns = append(table.Columns, report.Column{Name: name, Numeric: column.Numeric, Help: column.Help})
 	}
-	for _, result := range r.result.Results {
-		row := report.Row{Best: result.Best && len(r.result.Results) > 1, Tied: result.Tied, Cells: []string{result.Method}}
+	for _, result := range r.Results {
+		row := report.Row{Best: result.Best && compares, Tied: result.Tied, Cells: []string{result.Method}}
 		for _, column := range columns {
 			row.Cells = append(row.Cells, column.Value(result))
 		}
@@ -196,11 +199,11 @@ func (r *record) resultSection() report.Section {
 		table.Rows = append(table.Rows, row)
 	}
 	text := ""
-	if r.compares() {
-		text = "Tied means within one standard error of the best: the evidence does not tell them apart."
-	}
-	if r.config.Seeds == 1 && r.compares() {
+	switch {
+	case compares && r.Seeds == 1:
 		text = "With one seed there is no telling chance from difference: the best is only the highest number."
+	case compares:
+		text = "Tied means within one standard error of the best: the evidence does not tell them apart."
 	}
 	return report.Section{Title: "Result", Text: text, Table: table}
 }

@@ -1,7 +1,9 @@
 package plot
 
 import (
+	"cmp"
 	"image/color"
+	"math"
 
 	gonumplot "gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
@@ -12,7 +14,7 @@ import (
 
 // Lengths are in units of the viewBox; at 520 pixels across they are pixels.
 const (
-	figureWidth  = vg.Length(520)
+	figureWidth  = vg.Length(520) // unless Figure.Width says otherwise
 	plotHeight   = vg.Length(264) // the axes with their tick labels
 	titleHeight  = vg.Length(22)
 	labelHeight  = vg.Length(23) // the label of the vertical axis, above it
@@ -30,10 +32,14 @@ type layout struct {
 func (f Figure) layout() layout {
 	l := layout{figure: f}
 	l.x, l.y = f.scales()
+	l.x.target = int(math.Round(tickTarget * float64(f.width()/figureWidth)))
 	l.shapes = f.shapes(l.x, l.y)
-	l.legend = newLegend(f.legendEntries(l.shapes), figureWidth-2*figureMargin)
+	l.legend = newLegend(f.legendEntries(l.shapes), f.width()-2*figureMargin)
 	return l
 }
+
+// width is the width of the whole picture.
+func (f Figure) width() vg.Length { return cmp.Or(vg.Length(f.Width), figureWidth) }
 
 // height returns the height of the whole picture.
 func (l layout) height() vg.Length {
@@ -88,7 +94,7 @@ func (l layout) axes() *gonumplot.Plot {
 
 	l.x.apply(&p.X)
 	l.y.apply(&p.Y)
-	p.X.Label.Text = fit(p.X.Label.TextStyle, l.figure.X.Label, 0.8*figureWidth)
+	p.X.Label.Text = fit(p.X.Label.TextStyle, l.figure.X.Label, 0.8*l.figure.width())
 	return p
 }
 

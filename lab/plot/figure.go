@@ -41,6 +41,10 @@ type Figure struct {
 	ChosenName string
 	// NoLegend leaves the legend out, for a page that has one of its own.
 	NoLegend bool
+	// Width is that of the picture in units of its viewBox, 240 to 2000; at as
+	// many pixels across, texts have their own size. Default: 520, fit for a
+	// page; about 320 fits a phone.
+	Width float64
 }
 
 // Axis describes one axis of a figure.
@@ -97,6 +101,9 @@ var validID = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]*$`)
 
 // check reports the first thing in the figure that contradicts itself.
 func (f Figure) check() error {
+	if f.Width != 0 && !(f.Width >= 240 && f.Width <= 2000) {
+		return fmt.Errorf("width %g: expected 240 to 2000, or 0 for the default", f.Width)
+	}
 	if f.ID != "" && !validID.MatchString(f.ID) {
 		return fmt.Errorf("id %q: expected a letter, then letters, digits, '-' and '_'", f.ID)
 	}

@@ -36,10 +36,10 @@ func (f Figure) Frame() (frame Frame, err error) {
 	}()
 	l := f.clean().layout()
 	height := l.height()
-	canvas := draw.NewCanvas(new(recorder.Canvas), figureWidth, height)
+	canvas := draw.NewCanvas(new(recorder.Canvas), l.figure.width(), height)
 	inside := l.axes().DataCanvas(l.furnish(canvas))
 	return Frame{
-		Width: figureWidth.Points(), Height: height.Points(),
+		Width: l.figure.width().Points(), Height: height.Points(),
 		Left: inside.Min.X.Points(), Right: inside.Max.X.Points(),
 		Top: (height - inside.Max.Y).Points(), Bottom: (height - inside.Min.Y).Points(),
 		X: l.x.limits(), Y: l.y.limits(),

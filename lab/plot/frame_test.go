@@ -14,9 +14,10 @@ var lineEnds = regexp.MustCompile(`<path d="M([0-9.]+),([0-9.]+)L([0-9.]+),([0-9
 
 // TestFrameIsWhereSVGDraws reads the ends of a line off the picture.
 func TestFrameIsWhereSVGDraws(t *testing.T) {
-	for _, log := range []bool{false, true} {
+	for i := range 4 {
+		log := i%2 > 0
 		f := plot.Figure{
-			Title: "T", X: plot.Axis{Label: "step", Log: log}, Y: plot.Axis{Label: "loss", Log: log}, NoLegend: true,
+			Title: "T", Width: []float64{0, 320}[i/2], X: plot.Axis{Label: "step", Log: log}, Y: plot.Axis{Label: "loss", Log: log}, NoLegend: true,
 			Lines: []plot.Line{{Name: "a", X: []float64{2, 7}, Y: []float64{3, 11}}},
 		}
 		frame, err := f.Frame()

@@ -29,6 +29,7 @@ type scale struct {
 	Axis
 	low, high float64
 	whole     bool // all values are integers, such as epochs
+	target    int  // labelled ticks, about; 0 for the default
 }
 
 // extent is the range of the values seen; it is empty while low > high.

@@ -24,8 +24,8 @@ const stylesheet = `.descent-figure{background:#fff;max-width:100%;height:auto}`
 	`.descent-figure path{stroke-linejoin:round}`
 
 // SVG writes the figure as one svg element, fit for a file of its own and for
-// a place inside an HTML page. It has a viewBox 520 units wide and no fixed
-// size. A figure without drawable values shows empty axes.
+// a place inside an HTML page. It has a viewBox as wide as Figure.Width and no
+// fixed size. A figure without drawable values shows empty axes.
 //
 // It returns an error if the figure contradicts itself, such as a line with
 // more x than y values, or if writing fails.
@@ -52,7 +52,7 @@ func (f Figure) render() (document []byte, err error) {
 	}()
 	f = f.clean()
 	l := f.layout()
-	canvas := vgsvg.New(figureWidth, l.height())
+	canvas := vgsvg.New(f.width(), l.height())
 	l.draw(draw.New(canvas))
 	var drawn bytes.Buffer
 	if _, err := canvas.WriteTo(&drawn); err != nil {
@@ -91,7 +91,7 @@ func (f Figure) assemble(body []byte, height vg.Length) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %g %g" id="%s" class="descent-figure"`+
 		` role="img" aria-labelledby="%[3]s-title" aria-describedby="%[3]s-description">`+"\n",
-		figureWidth.Points(), height.Points(), id)
+		f.width().Points(), height.Points(), id)
 	fmt.Fprintf(&b, `<title id="%s-title">%s</title>`+"\n", id, escape(title))
 	fmt.Fprintf(&b, `<desc id="%s-description">%s</desc>`+"\n", id, escape(description))
 	fmt.Fprintf(&b, "<style>%s</style>\n", stylesheet)

@@ -1,6 +1,7 @@
 package plot
 
 import (
+	"cmp"
 	"math"
 	"strconv"
 	"strings"
@@ -9,7 +10,7 @@ import (
 )
 
 const (
-	tickTarget = 8    // most labelled ticks on an axis, about
+	tickTarget = 8    // most labelled ticks on an axis, about, unless it is a short one
 	longLabel  = 8    // characters beyond which it takes half as many
 	minorLimit = 6    // decades beyond which only labelled powers of ten are marked
 	fewDecades = 3    // labelled powers of ten below which 2 and 5 are labelled too
@@ -28,10 +29,11 @@ func (s scale) ticks() gonumplot.ConstantTicks {
 	if s.whole && s.high-s.low >= 2 {
 		least = 1
 	}
-	marks := linearTicks(s.low, s.high, tickTarget, least)
+	target := cmp.Or(s.target, tickTarget)
+	marks := linearTicks(s.low, s.high, target, least)
 	for _, mark := range marks {
 		if len(mark.Label) > longLabel {
-			return linearTicks(s.low, s.high, tickTarget/2, least)
+			return linearTicks(s.low, s.high, max(2, target/2), least)
 		}
 	}
 	return marks

@@ -43,9 +43,15 @@ type Run struct {
 
 // Filter selects runs. Its zero value selects all.
 type Filter struct {
-	Kind  string // "": every kind
-	State State  // "": every state
-	Limit int    // at most so many, the newest; 0: no limit
+	Kind   string    // "": every kind
+	State  State     // "": every state
+	Data   string    // source of the data, whole or the name of the file alone, or the paper of a study; "": every
+	Model  string    // as specified, or without options ("mlp" for "mlp:64"); "": every
+	Method string    // one of those compared, as specified or without options; "": every
+	From   time.Time // created then or later; zero: no bound
+	To     time.Time // created earlier; zero: no bound
+	Before int64     // with a smaller number, for the next page; 0: from the newest on
+	Limit  int       // at most so many, the newest; 0: no limit
 }
 
 // runQuery selects runs; its first argument is the result of abandoned.
@@ -70,13 +76,7 @@ func (s *Store) Run(ctx context.Context, id int64) (Run, error) {
 
 // Runs returns the runs that the filter selects, newest first.
 func (s *Store) Runs(ctx context.Context, filter Filter) ([]Run, error) {
-	limit := filter.Limit
-	if limit <= 0 {
-		limit = -1
-	}
-	runs, err := s.runs(ctx,
-		"WHERE ?2 IN ('', kind) AND ?3 IN ('', reported) ORDER BY id DESC LIMIT ?4",
-		filter.Kind, filter.State, limit)
+	runs, err := s.runs(ctx, "WHERE "+selected+"ORDER BY id DESC LIMIT ?10", filter.arguments()...)
 	if err != nil {
 		return nil, s.explain("list runs", err)
 	}

@@ -157,20 +157,7 @@ func encode(block []byte, points []Point) []byte {
 }
 
 func decode(block []byte) ([]Point, error) {
-	if len(block)%pointSize != 0 {
-		return nil, fmt.Errorf("a block of points has %d bytes, expected a multiple of %d", len(block), pointSize)
-	}
-	points := make([]Point, 0, len(block)/pointSize)
-	float := func(at int) float64 { return math.Float64frombits(binary.LittleEndian.Uint64(block[at:])) }
-	for at := 0; at < len(block); at += pointSize {
-		points = append(points, Point{
-			Step:    int64(binary.LittleEndian.Uint64(block[at:])),
-			Epoch:   float(at + 8),
-			Seconds: float(at + 16),
-			Value:   float(at + 24),
-		})
-	}
-	return points, nil
+	return decodeInto(make([]Point, 0, len(block)/pointSize), block)
 }
 
 func scanBlock(rows *sql.Rows) ([]Point, error) {

@@ -26,8 +26,9 @@ import (
 )
 
 const (
-	// readers is the number of connections that read at once.
-	readers = 4
+	// readers is the number of connections that read at once; one of them is
+	// kept for watching once somebody watches.
+	readers = 5
 
 	// patience is how long a call waits for another process that writes, and
 	// Open for one that opens.
@@ -39,6 +40,7 @@ type Store struct {
 	dir   string
 	write *sql.DB // one connection, so that writers of this process queue here
 	read  *sql.DB
+	watch watcher
 }
 
 // Open opens the store in the folder dir, which is created with its parents if
@@ -107,7 +109,7 @@ func (s *Store) file() string { return filepath.Join(s.dir, "descent.db") }
 // Close closes the store. Close its writers first: what they write afterwards
 // is refused.
 func (s *Store) Close() error {
-	var errs []error
+	errs := []error{s.watch.release()}
 	for _, db := range []*sql.DB{s.read, s.write} {
 		if db != nil {
 			errs = append(errs, db.Close())
