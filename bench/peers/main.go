@@ -32,6 +32,13 @@ func main() {
 	beside := flag.String("peers", "", "regular expression of the peers beside Descent: torch, go, go-simd")
 	asJSON := flag.Bool("json", false, "print JSON")
 	flag.Parse()
+	if role := os.Getenv(fleetRole); role != "" {
+		if err := serveFleet(role); err != nil {
+			fmt.Fprintln(os.Stderr, "peers:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	if err := run(*child, *rounds, *only, *beside, *asJSON); err != nil {
 		fmt.Fprintln(os.Stderr, "peers:", err)
 		os.Exit(1)
@@ -40,7 +47,11 @@ func main() {
 
 func run(child bool, rounds int, only, beside string, asJSON bool) error {
 	if child {
-		return answer(os.Stdin, os.Stdout)
+		err := answer(os.Stdin, os.Stdout)
+		for _, end := range ends {
+			end()
+		}
+		return err
 	}
 	pattern, err := regexp.Compile(only)
 	if err != nil {

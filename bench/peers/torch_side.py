@@ -278,7 +278,67 @@ def hessian_density(sizes=(64, 256, 128, 10), examples=1000, probes=10, steps=60
     return run
 
 
+def federated_round():
+    """FedAvg over 100 clients with 10 steps of SGD on 10 examples each, as it is written plainly."""
+    clients, rows = 100, 1797
+    x, y = values(torch.float32, rows, 64), torch.arange(rows) % 10
+    shards = [torch.arange(i, rows, clients) for i in range(clients)]
+    server, local = (torch.nn.Sequential(torch.nn.Linear(64, 64), torch.nn.ReLU(), torch.nn.Linear(64, 10)) for _ in range(2))
+
+    def run():
+        sums = [torch.zeros_like(p) for p in server.parameters()]
+        for shard in shards:
+            local.load_state_dict(server.state_dict())
+            sgd = torch.optim.SGD(local.parameters(), lr=0.01)
+            batches = []
+            for _ in range(10):
+                if not batches:
+                    batches = list(shard[torch.randperm(len(shard))].split(10))
+                batch = batches.pop(0)
+                sgd.zero_grad(set_to_none=True)
+                F.cross_entropy(local(x[batch]), y[batch]).backward()
+                sgd.step()
+            with torch.no_grad():
+                for total, mine, ours in zip(sums, local.parameters(), server.parameters()):
+                    total += (mine - ours) / clients
+        with torch.no_grad():
+            for p, total in zip(server.parameters(), sums):
+                p += total
+
+    return run
+
+
+RANK = """
+import datetime, sys, torch, torch.distributed as dist
+rank, size, count, file = int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+torch.set_num_threads(1)
+dist.init_process_group("gloo", init_method="file://" + file, rank=rank, world_size=size, timeout=datetime.timedelta(hours=1))
+gradient = torch.zeros(count)
+while True:
+    dist.all_reduce(gradient)
+"""
+
+
+def all_reduce(count=10_000_000, size=8):
+    """The sum of a gradient over processes, by gloo, as distributed training in PyTorch has it on CPUs."""
+    import atexit
+    import datetime
+    import os
+    import subprocess
+    import tempfile
+    import torch.distributed as dist
+
+    file = os.path.join(tempfile.mkdtemp(), "gloo")
+    ranks = [subprocess.Popen([sys.executable, "-c", RANK, str(r), str(size), str(count), file]) for r in range(1, size)]
+    atexit.register(lambda: [r.kill() for r in ranks])
+    dist.init_process_group("gloo", init_method="file://" + file, rank=0, world_size=size, timeout=datetime.timedelta(hours=1))
+    gradient = torch.zeros(count)
+    return lambda: dist.all_reduce(gradient)
+
+
 WORK = {
+    "fleet model+gradients f32 10Mx8": all_reduce,
+    "federated round of 100 clients on digits": federated_round,
     "step tanh f32": lambda: tanh_step(torch.float32),
     "step tanh f64": lambda: tanh_step(torch.float64),
     "step mlp f32": lambda: mlp_step(torch.float32),

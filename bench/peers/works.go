@@ -41,7 +41,7 @@ func works() []work {
 			list = append(list, product("f32", t[0], t[1], s[0], s[1], s[2]))
 		}
 	}
-	for _, w := range slices.Concat([]work{sparseGradient(), hessianDensity(), mfacStep(64), mfacStep(512)}, methodWorks(), logisticFits()) {
+	for _, w := range slices.Concat([]work{sparseGradient(), hessianDensity(), mfacStep(64), mfacStep(512), federatedRound()}, methodWorks(), logisticFits(), fleetWorks()) {
 		w.beyond = true
 		list = append(list, w)
 	}

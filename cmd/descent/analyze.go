@@ -18,6 +18,8 @@ func newAnalyze() *cobra.Command {
 	}
 	c.AddCommand(newDoubleDescent())
 	c.AddCommand(newSpectrum())
+	c.AddCommand(newLearningRates())
+	c.AddCommand(newStability())
 	for _, analysis := range c.Commands() {
 		analysis.Args = asUsageError(analysis.Args)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"runtime"
 	"strings"
@@ -13,7 +14,6 @@ import (
 	"github.com/descentml/descent/backend/kernel"
 	"github.com/descentml/descent/data"
 	"github.com/descentml/descent/lab/experiment"
-	"github.com/descentml/descent/lab/report"
 	"github.com/descentml/descent/method/spec"
 )
 
@@ -31,8 +31,7 @@ type descentFlags struct {
 	seeds             int
 	seed              uint64
 	workers           int
-	json              bool
-	report            string
+	output            analysisFlags
 }
 
 // The models whose width grows.
@@ -82,8 +81,7 @@ Factors:` + factorLines(),
 	flags.IntVar(&f.seeds, "seeds", 3, "repetitions with other examples, layers and batches")
 	flags.Uint64Var(&f.seed, "seed", 0, "first seed")
 	flags.IntVar(&f.workers, "workers", runtime.NumCPU(), "trainings at a time; does not change any result")
-	flags.StringVar(&f.report, "report", "", "file for an HTML report with the figures")
-	flags.BoolVar(&f.json, "json", false, "print the result as one JSON object")
+	f.output.add(c)
 	complete(c, "factor", true, doubledescent.FactorNames)
 	complete(c, "model", true, modelNames)
 	complete(c, "features", true, activationNames)
@@ -122,7 +120,15 @@ func (f *descentFlags) run(c *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	return f.output.record(c, "double-descent", shortName(table.Name)+", "+f.factor, func(ctx context.Context) (finding, error) {
+		return promptly(ctx, func() (finding, error) { return f.sweep(ctx, c, table, settings) })
+	})
+}
+
+// sweep trains the models of all widths.
+func (f *descentFlags) sweep(ctx context.Context, c *cobra.Command, table *data.Table, settings []doubledescent.Setting) (finding, error) {
 	observe, done := newProgress(c.ErrOrStderr())
+	defer done()
 	sample := sampler{table: table, examples: f.examples, noise: f.noise}
 	sweep := doubledescent.Sweep{
 		Data: sample.draw, Settings: settings, Workers: f.workers,
@@ -133,16 +139,15 @@ func (f *descentFlags) run(c *cobra.Command) error {
 	for i := range f.seeds {
 		sweep.Seeds = append(sweep.Seeds, f.seed+uint64(i))
 	}
-	records, err := promptly(ctx, func() ([]doubledescent.Record, error) { return sweep.Run(ctx) })
-	done()
+	records, err := sweep.Run(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	first, err := sample.draw(f.seed)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return f.show(c, newDescentReport(f, table, first, records))
+	return newDescentReport(f, table, first, records), nil
 }
 
 // settings checks the flags and makes one setting for each value of the factor.
@@ -179,29 +184,7 @@ func (f *descentFlags) settings() ([]doubledescent.Setting, error) {
 	if err != nil {
 		return nil, usageError{fmt.Errorf("--factor: %w", err)}
 	}
-	return settings, checkReport(f.report)
-}
-
-// show prints the result and writes its report.
-func (f *descentFlags) show(c *cobra.Command, r *descentReport) error {
-	if f.report != "" {
-		if err := report.WriteFile(f.report, r.page(commandOf(c))); err != nil {
-			return err
-		}
-	}
-	w := c.OutOrStdout()
-	if f.json {
-		return printJSON(w, r)
-	}
-	if err := r.print(w); err != nil {
-		return err
-	}
-	if f.report == "" {
-		_, err := fmt.Fprintln(c.ErrOrStderr(), "With --report FILE the curves are drawn.")
-		return err
-	}
-	_, err := fmt.Fprintf(w, "\nReport: %s\n", f.report)
-	return err
+	return settings, checkReport(f.output.report)
 }
 
 // commandOf is the shell command with the flags that say what is measured.
@@ -209,7 +192,7 @@ func commandOf(c *cobra.Command) string {
 	words := []string{c.CommandPath()}
 	c.Flags().Visit(func(flag *pflag.Flag) {
 		switch flag.Name {
-		case "report", "json", "workers":
+		case "report", "json", "workers", "store":
 			return
 		case "no-header":
 			words = append(words, "--"+flag.Name+"="+flag.Value.String())

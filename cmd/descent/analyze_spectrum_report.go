@@ -6,8 +6,6 @@ import (
 	"math"
 	"strings"
 
-	"github.com/spf13/cobra"
-
 	"github.com/descentml/descent/analysis/spectrum"
 	"github.com/descentml/descent/data"
 	"github.com/descentml/descent/lab/plot"
@@ -241,25 +239,4 @@ func peak(y []float64) float64 {
 		return 1
 	}
 	return highest
-}
-
-// show prints the result and writes its report.
-func (f *spectrumFlags) show(c *cobra.Command, r *spectrumReport) error {
-	if f.report != "" {
-		if err := report.WriteFile(f.report, r.page(commandOf(c))); err != nil {
-			return err
-		}
-	}
-	w := c.OutOrStdout()
-	if f.json {
-		return printJSON(w, r)
-	}
-	if err := r.print(w); err != nil {
-		return err
-	}
-	if f.report != "" {
-		_, err := fmt.Fprintf(w, "\nReport: %s\n", f.report)
-		return err
-	}
-	return nil
 }

@@ -138,20 +138,13 @@ func promptly[T any](ctx context.Context, do func() (T, error)) (T, error) {
 
 // loadConfig replaces the configuration by that of the run to resume.
 func (f *runFlags) loadConfig(ctx context.Context, st *store.Store, kind string) (int64, error) {
-	id, err := parseRun(f.resume)
+	run, err := resumable(ctx, st, f.resume, kind)
 	if err != nil {
 		return 0, err
-	}
-	run, err := findRun(ctx, st, id)
-	if err != nil {
-		return 0, err
-	}
-	if run.Kind != kind {
-		return 0, fmt.Errorf("run %d is of kind %s: resume it with `descent %s --resume %d`", id, run.Kind, run.Kind, id)
 	}
 	config, err := experiment.ReadConfig(run)
 	f.config = config
-	return id, err
+	return run.ID, err
 }
 
 // writer holds the run to resume, or a new one.

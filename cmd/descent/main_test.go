@@ -13,13 +13,28 @@ import (
 	"github.com/descentml/descent/lab/experiment"
 )
 
-// TestMain lets tests run the command in a process of its own, to kill it.
+// TestMain lets tests run the command in a process of its own, to kill it, and
+// keeps those that name no store out of the user's.
 func TestMain(m *testing.M) {
 	if os.Getenv("DESCENT_TEST_COMMAND") != "" {
 		main()
 		return
 	}
-	os.Exit(m.Run())
+	os.Exit(inStore(m))
+}
+
+// inStore runs the tests with a default store of their own.
+func inStore(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "descent-test-")
+	if err == nil {
+		defer os.RemoveAll(dir)
+		err = os.Setenv("DESCENT_STORE", dir)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return m.Run()
 }
 
 // result is what one command line did.

@@ -37,7 +37,7 @@ else descent in the user's data folder.`,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newCompare(), newTrain(), newPredict(), newPrune(), newRuns(), newShow(), newMethods(), newData(), newModels(), newSchedule(), newAnalyze(), newStudy(), newPapers(), newVersion())
+	root.AddCommand(newCompare(), newTrain(), newPredict(), newPrune(), newRuns(), newShow(), newMethods(), newData(), newModels(), newSchedule(), newAnalyze(), newStudy(), newPapers(), newFleet(), newWorker(), newServe(), newVersion())
 	for _, c := range root.Commands() {
 		c.Args = asUsageError(c.Args)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/descentml/descent/lab/analysis"
 	"github.com/descentml/descent/lab/experiment"
 	"github.com/descentml/descent/lab/report"
 	"github.com/descentml/descent/lab/store"
@@ -112,6 +113,48 @@ func findRun(ctx context.Context, st *store.Store, id int64) (store.Run, error) 
 	return run, err
 }
 
+// resumable reads the run that a command of some kind is to resume.
+func resumable(ctx context.Context, st *store.Store, text, kind string) (store.Run, error) {
+	id, err := parseRun(text)
+	if err != nil {
+		return store.Run{}, err
+	}
+	run, err := findRun(ctx, st, id)
+	if err != nil {
+		return run, err
+	}
+	if run.Kind != kind {
+		return run, otherKind(run)
+	}
+	return run, nil
+}
+
+// resumeCommand is the command that resumes runs of a kind; "" if none does.
+func resumeCommand(kind string) string {
+	switch kind {
+	case kindCompare, kindTrain:
+		return kind
+	case study.Kind:
+		return "study run"
+	case kindFederate:
+		return "fleet federate"
+	case kindFleet:
+		return "fleet train"
+	}
+	return ""
+}
+
+// otherKind says how a run that another command recorded goes on.
+func otherKind(run store.Run) error {
+	if command := resumeCommand(run.Kind); command != "" {
+		return fmt.Errorf("run %d is of kind %s: resume it with `descent %s --resume %d`", run.ID, run.Kind, command, run.ID)
+	}
+	return fmt.Errorf("run %d is of kind %s, which this command cannot resume: see `descent show %d`", run.ID, run.Kind, run.ID)
+}
+
+// shower prints the result of a run that is done and writes its HTML report.
+type shower = func(c *cobra.Command, st *store.Store, run store.Run, asJSON bool, file, storeFlag string) error
+
 // show prints a run's result and then writes its HTML report. storeFlag is what
 // --store was, for the commands that it proposes.
 func show(c *cobra.Command, st *store.Store, id int64, asJSON bool, file, storeFlag string) error {
@@ -120,11 +163,17 @@ func show(c *cobra.Command, st *store.Store, id int64, asJSON bool, file, storeF
 	if err != nil {
 		return err
 	}
-	if run.Kind == study.Kind {
-		return showStudy(c, st, run, asJSON, file, storeFlag)
+	if run.Kind == analysis.Kind { // which shows what was found before it was stopped
+		return showAnalysis(c, st, run, asJSON, file, storeFlag)
 	}
 	if run.State != store.Done && asJSON {
 		return fmt.Errorf("run %d is %s and has no result yet", id, run.State)
+	}
+	if kinds := map[string]shower{study.Kind: showStudy, kindFleet: showFleet, kindFederate: showFederate}; kinds[run.Kind] != nil {
+		if run.State != store.Done {
+			return showUnfinished(c, st, run, storeFlag)
+		}
+		return kinds[run.Kind](c, st, run, asJSON, file, storeFlag)
 	}
 	var result experiment.Report
 	if run.State == store.Done {
@@ -224,11 +273,7 @@ func showUnfinished(c *cobra.Command, st *store.Store, run store.Run, storeFlag 
 		fmt.Fprintf(w, "Stopped by: %s\n", run.Error)
 	}
 	if run.State == store.Interrupted {
-		command := run.Kind
-		if run.Kind == study.Kind {
-			command += " run"
-		}
-		fmt.Fprintf(w, "Resume:  descent %s --resume %d%s\n", command, run.ID, storeOption(storeFlag))
+		fmt.Fprintf(w, "Resume:  descent %s --resume %d%s\n", resumeCommand(run.Kind), run.ID, storeOption(storeFlag))
 	}
 	return nil
 }

@@ -104,20 +104,14 @@ func (f *studyFlags) config(c *cobra.Command, st *store.Store, arguments []strin
 				return config, 0, usageError{fmt.Errorf("--%s cannot be given with --resume: the run keeps its settings", name)}
 			}
 		}
-		if resumed, err = parseRun(f.resume); err != nil {
-			return config, 0, err
-		}
-		run, err := findRun(c.Context(), st, resumed)
+		run, err := resumable(c.Context(), st, f.resume, study.Kind)
 		if err != nil {
 			return config, 0, err
 		}
-		if run.Kind != study.Kind {
-			return config, 0, fmt.Errorf("run %d is of kind %s: resume it with `descent %s --resume %d`", resumed, run.Kind, run.Kind, resumed)
-		}
 		if config, err = study.ReadConfig(run); err == nil && len(arguments) > 0 && arguments[0] != config.Paper {
-			err = fmt.Errorf("run %d is a study of %s, not of %s", resumed, config.Paper, arguments[0])
+			err = fmt.Errorf("run %d is a study of %s, not of %s", run.ID, config.Paper, arguments[0])
 		}
-		return config, resumed, err
+		return config, run.ID, err
 	}
 	if len(arguments) == 0 {
 		return config, 0, usageError{errors.New("say which paper: descent study run NAME, see `descent papers`")}
@@ -228,12 +222,6 @@ func showStudy(c *cobra.Command, st *store.Store, run store.Run, asJSON bool, fi
 		return err
 	}
 	w := c.OutOrStdout()
-	if run.State != store.Done {
-		if asJSON {
-			return fmt.Errorf("run %d is %s and has no result yet", run.ID, run.State)
-		}
-		return showUnfinished(c, st, run, storeFlag)
-	}
 	judged, err := study.ReadReport(run)
 	if err != nil {
 		return err

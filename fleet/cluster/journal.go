@@ -282,10 +282,12 @@ func Jobs(ctx context.Context, conn *link.Conn) ([]string, error) {
 		return nil, err
 	}
 	stream, err := js.Stream(ctx, streamName)
-	if errors.Is(err, jetstream.ErrStreamNotFound) {
+	switch {
+	case errors.Is(err, jetstream.ErrStreamNotFound):
 		return nil, nil
-	}
-	if err != nil {
+	case errors.Is(err, context.DeadlineExceeded):
+		return nil, errors.New("the server says nothing of its jobs: expected JetStream, and the credential of a coordinator")
+	case err != nil:
 		return nil, err
 	}
 	info, err := stream.Info(ctx, jetstream.WithSubjectFilter(link.SubjectJournal+".*."+kindSettings))

@@ -18,9 +18,30 @@ func (p *Pool) refuse(reason string, id ID, worker string, err error) {
 	p.config.Log.Warn("message refused", "reason", reason, "call", id.String(), "worker", worker, "error", err)
 }
 
+// noResponders is the status by which a server says that nobody listens.
+const noResponders = "503"
+
+// unheard is told that nobody listens to what was sent to a worker: it is gone,
+// before its silence shows it.
+func (p *Pool) unheard(subject string) {
+	p.state.Lock()
+	defer p.state.Unlock()
+	for _, w := range p.workers {
+		if w.alive && taskSubject(w.Name, w.Instance) == subject {
+			p.bury(w, "nobody listens to it")
+			p.setAlive(w, false)
+		}
+	}
+	p.schedule()
+}
+
 // take is told of an answer. Only one to a call that is awaited, in this
 // attempt and from the worker that has it, gets further.
 func (p *Pool) take(m *nats.Msg) {
+	if len(m.Data) == 0 && m.Header.Get("Status") == noResponders {
+		p.unheard(m.Header.Get("Nats-Subject"))
+		return
+	}
 	f, err := frame.Decode(m.Data)
 	if err != nil {
 		var bad *frame.Error

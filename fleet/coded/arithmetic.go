@@ -39,8 +39,8 @@ const (
 
 // Compute computes one task: the sum of the chunks' gradients for the job, in dst.
 // dst and scratch, which it overwrites, are as long as the parameters. It returns
-// within one chunk of the end of its context. A gradient that is not finite or, for [Exact], above [Largest]
-// is a [RangeError].
+// within one chunk of the end of its context. A gradient that is not finite or,
+// for [Exact], above [Largest] is a [RangeError].
 func Compute(ctx context.Context, a Arithmetic, g Gradients, job Job, task Task, dst Vector, scratch []float64) error {
 	if len(task.Chunks) != len(task.Weights) {
 		return fmt.Errorf("a task with %d chunks and %d weights: expected as many", len(task.Chunks), len(task.Weights))

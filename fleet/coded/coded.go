@@ -19,11 +19,13 @@
 // [Real] sums in float64 instead, as the paper does: a gradient then depends on
 // who was late by rounding, from 1e-15 of its size for small s to 1e-8 for s = 15
 // of 256 workers, and workers may differ in their last bits.
+//
+// The scheme [coding.Ignore] is excepted from all of this. It takes the gradient
+// of those who have answered for that of all, so that its gradients are not exact
+// and its parameters depend on who was late, in either arithmetic.
 package coded
 
-import (
-	"context"
-)
+import "context"
 
 // Vector holds one number of eight bytes for each parameter, in the form of the
 // arithmetic: residues, or the bits of float64. Who carries it does not look in.

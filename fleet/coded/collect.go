@@ -46,6 +46,10 @@ func (c *collection) collect(ctx context.Context, workers Workers) error {
 		patience = timer.C
 	}
 	for passed := false; ; {
+		if deadline == nil && !passed && c.failed.Count() == c.missing.Count() { // all have failed: no answer sets a deadline
+			passed = true
+			c.report.Late = c.missing.Members()
+		}
 		if c.done(passed) {
 			c.report.Took = time.Since(start)
 			c.report.Around = c.missing.Members()
@@ -64,8 +68,7 @@ func (c *collection) collect(ctx context.Context, workers Workers) error {
 			if !open {
 				return fmt.Errorf("round %d: the answers ended with workers %v missing", c.round.Number, c.missing.Members())
 			}
-			c.take(answer)
-			if deadline == nil && !passed {
+			if c.take(answer) && deadline == nil && !passed {
 				c.report.First = time.Since(start)
 				timer := time.NewTimer(max(config.Grace, time.Duration(config.Tolerance*float64(c.report.First))))
 				defer timer.Stop()
@@ -110,9 +113,9 @@ func (c *collection) done(passed bool) bool {
 	return passed && asked && c.master.config.Scheme.Conforms(c.missing)
 }
 
-// take keeps an answer, or notes why it is refused. A late answer to an earlier
-// round and a second answer change nothing.
-func (c *collection) take(r Result) {
+// take keeps an answer and returns true, or notes why it is refused. A late answer
+// to an earlier round and a second answer change nothing.
+func (c *collection) take(r Result) bool {
 	refuse := func(err error) {
 		c.report.Refused = append(c.report.Refused, fmt.Sprintf("worker %d, round %d: %v", r.Worker, r.Round, err))
 	}
@@ -132,12 +135,14 @@ func (c *collection) take(r Result) {
 	default:
 		if err := c.check(r); err != nil {
 			refuse(err)
-			return
+			return false
 		}
 		c.sums[r.Worker] = r.Sums
 		c.missing.Remove(r.Worker)
 		c.failed.Remove(r.Worker)
+		return true
 	}
+	return false
 }
 
 // check refuses sums that are not those asked for.

@@ -10,12 +10,17 @@ import (
 	"strings"
 	"time"
 
+	"gonum.org/v1/gonum/floats"
+
 	"github.com/descentml/descent/fleet/coding"
 )
 
-// Optimizer changes parameters by gradients. Its state belongs to a checkpoint.
+// Optimizer changes parameters by gradients: an [SGD], or a [Method]. Its state
+// belongs to a checkpoint.
 type Optimizer interface {
-	// Step changes the parameters of a model, which it may do only there.
+	// Step changes the parameters of a model, numbered from 0, by a gradient of the
+	// same length, which it leaves as it is. What it remembers it keeps for each
+	// model by itself. An error ends the training.
 	Step(model int, parameters, gradient []float64) error
 	encoding.BinaryMarshaler
 	encoding.BinaryUnmarshaler
@@ -278,9 +283,16 @@ func (m *Master) apply(number int) error {
 	if len(j.coded) > 0 {
 		return fmt.Errorf("job %d is decodable, but %d coded groups are not decoded", number, len(j.coded))
 	}
+	recipe, err := m.config.Scheme.Recipe(number)
+	if err != nil {
+		return err
+	}
 	gradient := make([]float64, len(j.sum))
 	if err := m.config.Arithmetic.gradient(gradient, j.sum); err != nil {
 		return fmt.Errorf("job %d, model %d: %w", number, model, err)
+	}
+	if recipe.Scale != 1 {
+		floats.Scale(recipe.Scale, gradient)
 	}
 	if err := m.config.Optimizer.Step(model, m.models[model], gradient); err != nil {
 		return fmt.Errorf("job %d, model %d: %w", number, model, err)

@@ -123,19 +123,19 @@ func TestTrainingThatCannotGoOn(t *testing.T) {
 			return answers, nil
 		}
 	}
-	broken := errors.New("out of order")
+	failure := errors.New("out of order")
 	for name, c := range map[string]struct {
 		workers coded.Workers
 		expect  string
 	}{
-		"no way out": {failing(func(context.Context, coded.Round) (<-chan coded.Result, error) { return nil, broken }), "sending round 1: out of order"},
+		"no way out": {failing(func(context.Context, coded.Round) (<-chan coded.Result, error) { return nil, failure }), "sending round 1: out of order"},
 		"closed": {failing(func(context.Context, coded.Round) (<-chan coded.Result, error) {
 			answers := make(chan coded.Result)
 			close(answers)
 			return answers, nil
 		}), "answers ended with workers [0 1 2] missing"},
 		"silence":    {answer(), "workers 0, 1, 2 have not answered within 1m0s"},
-		"all failed": {answer(coded.Result{Round: 1, Worker: 0, Err: broken}, coded.Result{Round: 1, Worker: 1, Err: broken}, coded.Result{Round: 1, Worker: 2, Err: broken}), "worker 0: out of order"},
+		"all failed": {answer(coded.Result{Round: 1, Worker: 0, Err: failure}, coded.Result{Round: 1, Worker: 1, Err: failure}, coded.Result{Round: 1, Worker: 2, Err: failure}), "worker 0: out of order"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			m, err := coded.NewMaster(coded.Config{Scheme: scheme(t, "gc:s=1", 3, 2), Models: models(1, 650), Optimizer: sgd(), Patience: time.Minute})
@@ -165,6 +165,29 @@ func TestTrainingThatCannotGoOn(t *testing.T) {
 			}
 		})
 	}
+}
+
+// broken computes nothing.
+type broken struct{}
+
+func (broken) Gradient(context.Context, int, int, []float64, []float64) error {
+	return errors.New("out of order")
+}
+
+// An error is not the fastest answer: the deadline counts from the first sums.
+func TestErrorsSetNoDeadline(t *testing.T) {
+	x, y := digits(t, 60)
+	synctest.Test(t, func(t *testing.T) {
+		s := scheme(t, "gc:s=1", 4, 3)
+		workers := fleetOf(s, x, y, func(_, worker int) time.Duration { return time.Duration(worker) * time.Second })
+		workers.Gradients[0] = broken{}
+		config := coded.Config{Scheme: s, Models: models(1, 650), Optimizer: sgd(), Tolerance: 3, Observe: func(r coded.Report) {
+			if r.First != time.Second || r.Took != 4*time.Second || !slices.Equal(r.Around, []int{0}) || r.Waited != nil {
+				t.Errorf("%+v: expected to wait for three of four, for 4 s after which the first is late", r)
+			}
+		}}
+		train(t, config, workers)
+	})
 }
 
 // off computes gradients that differ from those of other workers in the last bit.

@@ -38,8 +38,14 @@ func (o *SGD) Step(model int, parameters, gradient []float64) error {
 	}
 	for i, d := range direction {
 		parameters[i] -= o.LearningRate * d
-		if math.IsNaN(parameters[i]) || math.IsInf(parameters[i], 0) {
-			return fmt.Errorf("parameter %d is %g after a step: training has diverged", i, parameters[i])
+	}
+	return checkFinite(parameters)
+}
+
+func checkFinite(parameters []float64) error {
+	for i, x := range parameters {
+		if math.IsNaN(x) || math.IsInf(x, 0) {
+			return fmt.Errorf("parameter %d is %g after a step: training has diverged", i, x)
 		}
 	}
 	return nil

@@ -55,7 +55,7 @@ func BenchmarkDecode(b *testing.B) {
 
 // BenchmarkRound is one round of a scheme without its tasks written out.
 func BenchmarkRound(b *testing.B) {
-	for _, text := range []string{"gc:s=15", "sr-sgc:B=2,W=3,lambda=23", "m-sgc:B=1,W=2,lambda=27"} {
+	for _, text := range []string{"gc:s=15", "sr-sgc:B=2,W=3,lambda=23", "m-sgc:B=1,W=2,lambda=27", "sr-sgc-rep:B=2,W=3,lambda=13", "m-sgc-rep:B=1,W=2,lambda=31"} {
 		b.Run(text, func(b *testing.B) {
 			s := scheme(b, text, 256, 1<<40)
 			late := coding.NewSet(256)

@@ -15,7 +15,9 @@ const (
 	// Cyclic gives worker i the chunks i, ..., i+s modulo n.
 	Cyclic Construction = iota
 	// Repetition makes groups of s+1 workers, all of which compute the plain sum
-	// of the same chunks; s+1 has to divide n. One answer of each group suffices.
+	// of the same chunks; s+1 has to divide n. One answer of each group suffices, and
+	// schemes with this code go on without late workers whenever what is lost can
+	// still be made up for, whatever bursts their parameters speak of.
 	Repetition
 	// Randomised gives every worker s+1 chunks at random, each chunk to s+1
 	// workers. The same coefficients work for any such placement, see
@@ -49,12 +51,12 @@ func NewCode(construction Construction, workers, s int) (*Code, error) {
 	if workers < 1 || s < 0 || s >= workers {
 		return nil, fmt.Errorf("gradient code for %d workers of which %d are late: expected 0 <= late < workers", workers, s)
 	}
-	support := make([][]int, workers)
+	support := newSupport(workers, s+1)
 	switch construction {
 	case Cyclic:
 		for i := range support {
-			for k := range s + 1 {
-				support[i] = append(support[i], (i+k)%workers)
+			for k := range support[i] {
+				support[i][k] = (i + k) % workers
 			}
 		}
 	case Repetition:
@@ -62,13 +64,12 @@ func NewCode(construction Construction, workers, s int) (*Code, error) {
 			return nil, fmt.Errorf("repetition code for %d workers in groups of %d: expected a number that divides the workers", workers, s+1)
 		}
 		for i := range support {
-			first := i / (s + 1) * (s + 1)
-			for k := range s + 1 {
-				support[i] = append(support[i], first+k)
+			for k := range support[i] {
+				support[i][k] = i/(s+1)*(s+1) + k
 			}
 		}
 	case Randomised:
-		support = randomSupport(workers, s+1)
+		randomise(support)
 	default:
 		return nil, fmt.Errorf("construction %d of a gradient code: expected Cyclic, Repetition or Randomised", construction)
 	}
@@ -113,16 +114,25 @@ func newCode(construction Construction, workers, s int, support [][]int) *Code {
 	return c
 }
 
-// randomSupport gives every worker a number of chunks at random, every chunk to
-// as many workers: the cyclic placement with chunks renamed, then mixed by
-// exchanges of a chunk between two workers, which keep both counts.
-func randomSupport(workers, count int) [][]int {
+// newSupport has room for a number of chunks of each worker.
+func newSupport(workers, count int) [][]int {
+	flat, support := make([]int, workers*count), make([][]int, workers)
+	for i := range support {
+		support[i] = flat[i*count : (i+1)*count]
+	}
+	return support
+}
+
+// randomise gives every worker its number of chunks at random, every chunk to as
+// many workers: the cyclic placement with chunks renamed, then mixed by exchanges
+// of a chunk between two workers, which keep both counts.
+func randomise(support [][]int) {
+	workers, count := len(support), len(support[0])
 	rng := rand.New(rand.NewPCG(codeSeed+2, uint64(workers)<<32|uint64(count)))
 	names := rng.Perm(workers)
-	support := make([][]int, workers)
 	for i := range support {
-		for k := range count {
-			support[i] = append(support[i], names[(i+k)%workers])
+		for k := range support[i] {
+			support[i][k] = names[(i+k)%workers]
 		}
 	}
 	for range 20 * workers * count {
@@ -133,7 +143,6 @@ func randomSupport(workers, count int) [][]int {
 			support[a][i], support[b][j] = y, x
 		}
 	}
-	return support
 }
 
 // Workers is n, the number of workers and of chunks.
@@ -149,6 +158,9 @@ func (c *Code) Support(worker int) []int { return c.support[worker] }
 // Decodable reports whether the results of the received workers suffice: n-s of
 // them, or one of each group of a repetition code.
 func (c *Code) Decodable(received Set) bool {
+	if !received.fits(c.workers) {
+		return false
+	}
 	if c.construction != Repetition {
 		return received.Count() >= c.workers-c.s
 	}

@@ -1,7 +1,8 @@
 // Package coding spreads redundant data over workers such that exact gradients
 // arrive although some workers are late: gradient coding, and sequential gradient
 // coding (Krishnan, Ebrahimi and Khisti, ICLR 2023), which spreads the redundancy
-// over rounds and so pays less for the same tolerance.
+// over rounds and so pays less for the same tolerance. One baseline beside them,
+// [Ignore], is not exact: it does without the late and has biased gradients.
 //
 // A [Scheme] is a pure state machine. In every round it says what each worker
 // computes; its caller finds out who is late and asks whether the scheme can go
@@ -57,7 +58,9 @@ type Scheme interface {
 	// nothing and can be ended at once. It is valid until the next Begin.
 	Busy() Set
 	// Conforms reports whether every job stays decodable if the round ends
-	// without the answers of the late workers, as long as later rounds conform.
+	// without the answers of the late workers, as long as later rounds conform. A
+	// set of other workers does not conform. With fewer late workers what conforms
+	// still does.
 	Conforms(late Set) bool
 	// End ends the round: the answers of all busy workers but the late ones are
 	// there. It returns the jobs that have become decodable, in ascending order.
@@ -81,6 +84,8 @@ func New(s Spec, workers, jobs int) (Scheme, error) {
 		return nil, fmt.Errorf("%d jobs: expected at least 1", jobs)
 	}
 	switch s.Kind {
+	case Ignore:
+		return newIgnoring(s, workers, jobs), nil
 	case SRSGC:
 		return newRepeating(s, workers, jobs), nil
 	case MSGC:
@@ -142,12 +147,14 @@ func (p *Placement) Bounds(examples int) []int {
 	return bounds
 }
 
-// Recipe is how a job's gradient is put together: the sum of the plain results
-// and of what the code decodes from each group of coded ones.
+// Recipe is how a job's gradient is put together: Scale times the sum of the plain
+// results and of what the code decodes from each group of coded ones.
 type Recipe struct {
 	Job   int
 	Plain []Source
 	Coded []Group
+	// Scale is 1, and for Ignore the number of workers over that of the answers.
+	Scale float64
 }
 
 // Source is a result: the part of a job that a worker has delivered.

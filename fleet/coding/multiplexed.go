@@ -17,7 +17,7 @@ type multiplexed struct {
 	parts      []int   // of the round that has begun: [i*slots+m], or noPart
 	live       []mxJob // live[t mod slots]
 	history    []Set   // late sets of the last W-1 rounds, history[r mod (W-1)]
-	scratch    Set
+	scratch    [2]Set
 }
 
 // mxJob is what has arrived of a job. Parts 0 to W-2 are D1 chunks, parts from
@@ -32,31 +32,32 @@ const noPart = -1
 
 func newMultiplexed(s Spec, workers, jobs int) *multiplexed {
 	c := &multiplexed{common: newCommon(s, workers, jobs), slots: s.W - 1 + s.B, own: s.W - 1}
-	groups := s.B
+	groups := 0
 	if s.hasCode(workers) {
 		code, err := NewCode(s.Base, workers, s.Lambda)
 		if err != nil {
 			panic(err) // Spec.Check rules it out
 		}
-		c.code = code
-	} else {
-		groups = 0
+		c.code, groups = code, s.B
 	}
-	c.place(groups)
 	c.parts = make([]int, workers*c.slots)
 	c.live = make([]mxJob, c.slots)
 	for i := range c.live {
 		c.live[i] = mxJob{Plain: newSets(c.own, workers), Coded: newSets(groups, workers)}
 	}
-	c.history, c.scratch = newSets(c.own, workers), NewSet(workers)
+	c.history, c.scratch = newSets(c.own, workers), [2]Set{NewSet(workers), NewSet(workers)}
 	return c
 }
 
-// place splits the data: n(W-1) chunks of lambda+1 units each, chunk i(W-1)+m
+// Placement splits the data: n(W-1) chunks of lambda+1 units each, chunk i(W-1)+m
 // being D1(i,m), then for each group n chunks of one unit. A unit is 1/Delta of
-// the data, so that all tasks cost the same.
-func (c *multiplexed) place(groups int) {
-	n, own := c.workers, c.own
+// the data, so that all tasks cost the same. It is made when it is first asked for:
+// a simulation never does.
+func (c *multiplexed) Placement() *Placement {
+	if c.placement != nil {
+		return c.placement
+	}
+	n, own, groups := c.workers, c.own, len(c.live[0].Coded)
 	plain := n * own
 	p := &Placement{Fractions: make([]float64, plain+groups*n), Stored: make([][]int, n)}
 	unit, copies := 1/float64(plain), 1.0
@@ -84,6 +85,7 @@ func (c *multiplexed) place(groups int) {
 		slices.Sort(p.Stored[i])
 	}
 	c.placement = p
+	return p
 }
 
 func (c *multiplexed) job(t int) *mxJob { return &c.live[t%c.slots] }
@@ -132,6 +134,7 @@ func (c *multiplexed) part(i, m int, j *mxJob) int {
 }
 
 func (c *multiplexed) Tasks(worker int) []Task {
+	c.Placement()
 	tasks := make([]Task, 0, c.slots)
 	for m := range c.slots {
 		part := c.parts[worker*c.slots+m]
@@ -166,8 +169,70 @@ func (c *multiplexed) Busy() Set {
 	return busy
 }
 
+// Conforms accepts late sets that keep the bursts (B, W, lambda) in the windows
+// that end here. A repetition code decodes more than such bursts: with one, all
+// late sets are accepted after which every job in work is decodable in time if
+// nobody is late any more. These are all that can be accepted, as what comes
+// later cannot make up for more, and every round after them can be ended the same
+// way, by waiting for everybody if need be.
 func (c *multiplexed) Conforms(late Set) bool {
-	return withinBursts(c.spec, c.round+1, c.history, late, c.scratch)
+	if !late.fits(c.workers) {
+		return false
+	}
+	r := c.round + 1
+	if c.spec.Base != Repetition {
+		return withinBursts(c.spec, r, c.history, late, c.scratch[0])
+	}
+	for m := range c.slots {
+		if t := r - m; t >= 1 && t <= c.jobs && !c.recovers(c.job(t), m, late) {
+			return false
+		}
+	}
+	return true
+}
+
+// recovers reports whether a job is decodable in time if late workers do not
+// answer in its slot m and everybody does in the slots after. Slots from next on
+// are for what a worker has lost by then, and for coded groups once that is there:
+// the first of these groups gets the fewest results.
+func (c *multiplexed) recovers(j *mxJob, m int, late Set) bool {
+	next := max(m+1, c.own)
+	arriving, ready := c.scratch[0], c.scratch[1] // in group m-(W-1) now, and in the first group after
+	clear(arriving)
+	clear(ready)
+	for i := range c.workers {
+		lost := 0
+		for _, delivered := range j.Plain[:min(m+1, c.own)] {
+			if !delivered.Has(i) {
+				lost++
+			}
+		}
+		if part := c.parts[i*c.slots+m]; part != noPart && !late.Has(i) {
+			if part < c.own {
+				lost--
+			} else {
+				arriving.Add(i)
+			}
+		}
+		if lost > c.slots-next {
+			return false
+		}
+		if lost == 0 {
+			ready.Add(i)
+		}
+	}
+	for b, received := range j.Coded {
+		switch c.own + b {
+		case m:
+			received = arriving
+		case next:
+			received = ready
+		}
+		if c.own+b <= next && !c.code.Decodable(received) {
+			return false
+		}
+	}
+	return true
 }
 
 func (c *multiplexed) End(late Set) ([]int, error) {
@@ -175,7 +240,9 @@ func (c *multiplexed) End(late Set) ([]int, error) {
 		return nil, err
 	}
 	r := c.round
-	copy(c.history[r%len(c.history)], late)
+	if c.spec.Base != Repetition { // whose rule looks at what has arrived
+		copy(c.history[r%len(c.history)], late)
+	}
 	for i := range c.workers {
 		if late.Has(i) {
 			continue
@@ -240,7 +307,7 @@ func (c *multiplexed) Recipe(job int) (Recipe, error) {
 	if job < max(1, c.round-c.slots+1) || job > min(c.round, c.jobs) || !c.job(job).Done {
 		return Recipe{}, notNow(job, c.round)
 	}
-	recipe := Recipe{Job: job}
+	recipe := Recipe{Job: job, Scale: 1}
 	for i := range c.workers {
 		for part := range c.own {
 			recipe.Plain = append(recipe.Plain, Source{i, part})

@@ -8,7 +8,7 @@ import (
 
 // repeating is SR-SGC: in round r workers compute job r with an (n, s) code,
 // except that as many as are needed compute their result of job r-B again if
-// more than s of that are missing.
+// more than s of that are missing, or with a repetition code all of a group.
 type repeating struct {
 	common
 	live   []Set // live[t mod (B+1)]: whose results of job t are there
@@ -17,7 +17,7 @@ type repeating struct {
 
 	// history holds the late sets of the last W-1 rounds, history[r mod (W-1)],
 	// empty for exempt rounds: those in which nobody repeated and at most s were
-	// late, whose job was decodable at once.
+	// late, whose job was decodable at once, and all with a repetition code.
 	history []Set
 	scratch Set
 }
@@ -46,14 +46,8 @@ func (c *repeating) Begin() error {
 	}
 	r := c.round + 1
 	clear(c.repeat)
-	if old := r - c.spec.B; old >= 1 && !c.code.Decodable(c.received(old)) {
-		needed := c.workers - c.code.s - c.received(old).Count()
-		for i := 0; i < c.workers && needed > 0; i++ {
-			if !c.received(old).Has(i) {
-				c.repeat.Add(i)
-				needed--
-			}
-		}
+	if old := r - c.spec.B; old >= 1 {
+		c.repeatMissing(c.received(old))
 	}
 	if r <= c.jobs {
 		copy(c.busy, c.everybody)
@@ -61,6 +55,27 @@ func (c *repeating) Begin() error {
 		copy(c.busy, c.repeat)
 	}
 	return nil
+}
+
+// repeatMissing chooses who computes a job again of which some results are there:
+// as many of the missing as decoding lacks, or the first of each group of a
+// repetition code of which nobody is there.
+func (c *repeating) repeatMissing(received Set) {
+	if c.spec.Base == Repetition {
+		for first := 0; first < c.workers; first += c.code.s + 1 {
+			if c.code.survivor(first, received) < 0 {
+				c.repeat.Add(first)
+			}
+		}
+		return
+	}
+	needed := c.workers - c.code.s - received.Count()
+	for i := 0; i < c.workers && needed > 0; i++ {
+		if !received.Has(i) {
+			c.repeat.Add(i)
+			needed--
+		}
+	}
 }
 
 func (c *repeating) Tasks(worker int) []Task {
@@ -78,12 +93,24 @@ func (c *repeating) Busy() Set { return c.busy }
 
 // Conforms accepts a round in which nobody repeats and the code decodes at once,
 // which changes nothing for other jobs, and else late sets that keep the bursts
-// (B, W, lambda) in the windows that end here.
+// (B, W, lambda) in the windows that end here. With a repetition code it accepts
+// all late sets without a worker that repeats: the job whose time is over needs
+// all of those and nobody else, and what younger jobs lose, one worker of each
+// group can still compute again in time.
 func (c *repeating) Conforms(late Set) bool {
+	switch {
+	case !late.fits(c.workers):
+		return false
+	case c.spec.Base == Repetition:
+		return !c.repeat.Meets(late)
+	}
 	return c.exempt(late) || withinBursts(c.spec, c.round+1, c.history, late, c.scratch)
 }
 
-func (c *repeating) exempt(late Set) bool { return c.repeat.Empty() && late.Count() <= c.code.s }
+// exempt reports whether the rule can forget a late set.
+func (c *repeating) exempt(late Set) bool {
+	return c.spec.Base == Repetition || c.repeat.Empty() && late.Count() <= c.code.s
+}
 
 // withinBursts checks the windows of W rounds that end in round r with the late
 // set: at most lambda distinct workers, and nobody late now who was late before
@@ -144,7 +171,7 @@ func (c *repeating) Recipe(job int) (Recipe, error) {
 	if job < 1 || job > min(c.round, c.jobs) || job < c.round-c.spec.B || !c.code.Decodable(c.received(job)) {
 		return Recipe{}, notNow(job, c.round)
 	}
-	return Recipe{Job: job, Coded: []Group{{0, c.received(job).Clone()}}}, nil
+	return Recipe{Job: job, Scale: 1, Coded: []Group{{0, c.received(job).Clone()}}}, nil
 }
 
 // repeatingState is what a round needs of those before it.

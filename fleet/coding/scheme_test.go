@@ -117,6 +117,9 @@ func (w *world) check(t tester, job int) {
 			sum = sum.Plus(weights[worker].Times(value))
 		}
 	}
+	if recipe.Scale != 1 {
+		t.Fatalf("the sum is to be multiplied with %g", recipe.Scale)
+	}
 	truth := coding.Residue(0)
 	for chunk := range s.Placement().Fractions {
 		truth = truth.Plus(gradient(job, chunk))
@@ -254,8 +257,8 @@ func TestSRSGCTolerance(t *testing.T) {
 }
 
 var everyScheme = []string{
-	"uncoded", "gc:s=2", "gc-rep:s=2", "gc-random:s=2", "sr-sgc:B=1,W=2,lambda=4", "sr-sgc:B=2,W=5,lambda=5", "sr-sgc-rep:B=1,W=2,lambda=4",
-	"sr-sgc-random:B=2,W=3,lambda=4", "m-sgc:B=1,W=2,lambda=2", "m-sgc:B=2,W=3,lambda=3", "m-sgc:B=2,W=4,lambda=6", "m-sgc-rep:B=2,W=3,lambda=2", "m-sgc-random:B=1,W=3,lambda=2",
+	"uncoded", "gc:s=2", "gc-rep:s=2", "gc-random:s=2", "sr-sgc:B=1,W=2,lambda=4", "sr-sgc:B=2,W=5,lambda=5", "sr-sgc-rep:B=1,W=2,lambda=4", "sr-sgc-rep:B=2,W=3,lambda=2",
+	"sr-sgc-random:B=2,W=3,lambda=4", "m-sgc:B=1,W=2,lambda=2", "m-sgc:B=2,W=3,lambda=3", "m-sgc:B=2,W=4,lambda=6", "m-sgc-rep:B=2,W=3,lambda=2", "m-sgc-rep:B=1,W=2,lambda=1", "m-sgc-rep:B=3,W=4,lambda=6", "m-sgc-random:B=1,W=3,lambda=2",
 	"m-sgc:B=1,W=2,lambda=0", "m-sgc:B=3,W=4,lambda=5",
 }
 

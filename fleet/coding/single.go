@@ -51,6 +51,9 @@ func (c *single) Busy() Set { return c.everybody }
 // authors' simulator accepts fewer than s late workers, although the load is that
 // of s; counting s favours gradient coding a little against their tables.)
 func (c *single) Conforms(late Set) bool {
+	if !late.fits(c.workers) {
+		return false
+	}
 	for i := range c.scratch {
 		c.scratch[i] = c.everybody[i] &^ late[i]
 	}
@@ -82,7 +85,7 @@ func (c *single) Recipe(job int) (Recipe, error) {
 	if job != c.round || job < 1 || !c.code.Decodable(c.received) {
 		return Recipe{}, notNow(job, c.round)
 	}
-	return Recipe{Job: job, Coded: []Group{{0, c.received.Clone()}}}, nil
+	return Recipe{Job: job, Scale: 1, Coded: []Group{{0, c.received.Clone()}}}, nil
 }
 
 func notNow(job, round int) error {
@@ -92,6 +95,66 @@ func notNow(job, round int) error {
 func (c *single) MarshalJSON() ([]byte, error) { return c.save(nil) }
 
 func (c *single) restore(round int, _ json.RawMessage) error {
+	c.round = round
+	return nil
+}
+
+// ignoring is the baseline Ignore: data is placed as for Uncoded, and a round's
+// gradient is that of the workers who have answered, times n over their number.
+type ignoring struct {
+	common
+	received Set // of the round that has ended
+}
+
+func newIgnoring(s Spec, workers, jobs int) *ignoring {
+	c := &ignoring{common: newCommon(s, workers, jobs), received: NewSet(workers)}
+	_, c.placement = codeAndPlacement(Cyclic, workers, 0)
+	return c
+}
+
+func (c *ignoring) Begin() error {
+	_, err := c.begin()
+	return err
+}
+
+func (c *ignoring) Tasks(worker int) []Task {
+	return []Task{{Job: c.round + 1, Chunks: c.placement.Stored[worker], Work: Plain}}
+}
+
+func (c *ignoring) Busy() Set { return c.everybody }
+
+// Conforms accepts every late set but that of all workers.
+func (c *ignoring) Conforms(late Set) bool {
+	return late.fits(c.workers) && late.Count() < c.workers
+}
+
+func (c *ignoring) End(late Set) ([]int, error) {
+	if err := c.end(late); err != nil {
+		return nil, err
+	}
+	for i := range c.received {
+		c.received[i] = c.everybody[i] &^ late[i]
+	}
+	if c.received.Empty() {
+		return nil, &UndecodableError{c.round, c.round, "nobody has answered"}
+	}
+	return []int{c.round}, nil
+}
+
+func (c *ignoring) Recipe(job int) (Recipe, error) {
+	if job != c.round || c.received.Empty() {
+		return Recipe{}, notNow(job, c.round)
+	}
+	recipe := Recipe{Job: job, Scale: float64(c.workers) / float64(c.received.Count())}
+	for _, worker := range c.received.Members() {
+		recipe.Plain = append(recipe.Plain, Source{worker, 0})
+	}
+	return recipe, nil
+}
+
+func (c *ignoring) MarshalJSON() ([]byte, error) { return c.save(nil) }
+
+func (c *ignoring) restore(round int, _ json.RawMessage) error {
 	c.round = round
 	return nil
 }

@@ -23,44 +23,54 @@ const (
 	// MSGC is multiplexed sequential gradient coding: every worker has its own
 	// part of the data, re-attempts what was lost, and a coded rest.
 	MSGC
+	// Ignore stores each part of the data on one worker, as Uncoded, and does not
+	// wait: a gradient is the sum over those who have answered, times n over their
+	// number. That is not exact, and biased unless all workers are late equally
+	// often: a baseline.
+	Ignore
 )
 
 // Spec is a scheme with its parameters, as written "m-sgc:B=2,W=3,lambda=4".
 type Spec struct {
 	Kind Kind
-	Base Construction // of the code inside; none for Uncoded
+	Base Construction // of the code inside; none for Uncoded and Ignore
 	// S is the number of late workers in a round that GC tolerates, in [0, n).
 	S int
 	// B, W and Lambda are those of the bursts that SRSGC and MSGC tolerate: in
-	// every W rounds in a row at most Lambda workers are late, each within B.
+	// every W rounds in a row at most Lambda workers are late, each within B. With a
+	// repetition code they decide sizes alone, see [Repetition].
 	B, W, Lambda int
 }
 
-var kindNames = []string{"uncoded", "gc", "sr-sgc", "m-sgc"}
+var kindNames = []string{"uncoded", "gc", "sr-sgc", "m-sgc", "ignore"}
 
 // Names lists the names of schemes as they are written in a specification.
 func Names() []string {
-	names := []string{"uncoded"}
-	for _, kind := range kindNames[1:] {
+	names := []string{kindNames[Uncoded]}
+	for kind := GC; kind <= MSGC; kind++ {
 		for _, suffix := range baseSuffixes {
-			names = append(names, kind+suffix)
+			names = append(names, kindNames[kind]+suffix)
 		}
 	}
-	return names
+	return append(names, kindNames[Ignore])
 }
 
 // Name is the scheme's name without its parameters.
 func (s Spec) Name() string {
-	if s.Kind == Uncoded {
-		return kindNames[Uncoded]
+	if s.Kind == Uncoded || s.Kind == Ignore {
+		return kindNames[s.Kind]
 	}
 	return kindNames[s.Kind] + baseSuffixes[s.Base]
 }
 
+// Exact reports whether gradients are those of all data whoever is late: true for
+// all kinds but Ignore.
+func (s Spec) Exact() bool { return s.Kind != Ignore }
+
 // String is the specification as [ParseSpec] reads it.
 func (s Spec) String() string {
 	switch s.Kind {
-	case Uncoded:
+	case Uncoded, Ignore:
 		return s.Name()
 	case GC:
 		return fmt.Sprintf("%s:s=%d", s.Name(), s.S)
@@ -70,7 +80,7 @@ func (s Spec) String() string {
 
 // ParseSpec reads a specification with all its parameters:
 //
-//	uncoded
+//	uncoded                     ignore
 //	gc:s=15              gc-rep:s=15         gc-random:s=15
 //	sr-sgc:B=2,W=3,lambda=23    m-sgc:B=1,W=2,lambda=27    (and -rep, -random)
 //
@@ -152,8 +162,10 @@ const mostPieces = 20_000_000
 const largestParameter = 1 << 20
 
 func named(name string) (Spec, error) {
-	if name == kindNames[Uncoded] {
-		return Spec{}, nil
+	for _, kind := range []Kind{Uncoded, Ignore} {
+		if name == kindNames[kind] {
+			return Spec{Kind: kind}, nil
+		}
 	}
 	for kind := GC; kind <= MSGC; kind++ {
 		for base, suffix := range baseSuffixes {
@@ -168,7 +180,7 @@ func named(name string) (Spec, error) {
 // options are the names of the parameters that the kind has.
 func (s Spec) options() []string {
 	switch s.Kind {
-	case Uncoded:
+	case Uncoded, Ignore:
 		return nil
 	case GC:
 		return []string{"s"}
@@ -193,7 +205,7 @@ func (s Spec) Check(workers int) error {
 	if pieces := float64(workers) * (float64(s.W+s.B) + float64(max(1, s.B))*float64(s.Strength()+1)); pieces > mostPieces {
 		return fmt.Errorf("scheme %s asks %d workers to store %.3g pieces of the data: expected at most %.3g in all", s, workers, pieces, float64(mostPieces))
 	}
-	if s.Base == Repetition && s.Kind != Uncoded && s.hasCode(workers) && workers%(s.Strength()+1) != 0 {
+	if s.Base == Repetition && s.hasCode(workers) && workers%(s.Strength()+1) != 0 {
 		return fmt.Errorf("scheme %s puts workers into groups of %d: expected a number of workers that it divides, not %d", s, s.Strength()+1, workers)
 	}
 	return nil
@@ -202,7 +214,7 @@ func (s Spec) Check(workers int) error {
 // checkBursts reports what is wrong with B and W whatever the number of workers.
 func (s Spec) checkBursts() error {
 	switch {
-	case s.Kind < Uncoded || s.Kind > MSGC || s.Base < Cyclic || s.Base > Randomised:
+	case s.Kind < Uncoded || s.Kind > Ignore || s.Base < Cyclic || s.Base > Randomised:
 		return fmt.Errorf("scheme of kind %d with code %d: expected one of %s", s.Kind, s.Base, strings.Join(Names(), ", "))
 	case s.S < 0 || s.Lambda < 0:
 		return fmt.Errorf("scheme %s: expected parameters of at least 0", s)
@@ -229,7 +241,9 @@ func (s Spec) Strength() int {
 }
 
 // hasCode reports whether a part of the data is coded.
-func (s Spec) hasCode(workers int) bool { return s.Kind != MSGC || s.Lambda < workers }
+func (s Spec) hasCode(workers int) bool {
+	return s.Kind == GC || s.Kind == SRSGC || s.Kind == MSGC && s.Lambda < workers
+}
 
 // Delay is T: the gradient of job t is there at the end of round t+T. It is B
 // for SRSGC, W-2+B for MSGC and 0 for the others.

@@ -13,6 +13,7 @@ import (
 func TestLoads(t *testing.T) {
 	for text, want := range map[string]float64{
 		"uncoded":                     1. / 256,
+		"ignore":                      1. / 256,
 		"gc:s=15":                     16. / 256,
 		"sr-sgc:B=2,W=3,lambda=23":    13. / 256,
 		"m-sgc:B=1,W=2,lambda=27":     0.00754310,
@@ -100,6 +101,7 @@ func TestParseSpecRejects(t *testing.T) {
 		"gc:s=1,s=2":                   "set twice",
 		"gc:s=1,W=2":                   `unknown option "W"`,
 		"uncoded:s=1":                  "expected none",
+		"ignore:s=1":                   "expected none",
 		"m-sgc:B=2,W=3":                "expected B, W, lambda",
 		"m-sgc:B=3,W=3,lambda=1":       "1 <= B < W",
 		"m-sgc:B=0,W=3,lambda=1":       "at least 1",
@@ -132,7 +134,7 @@ func TestSplitList(t *testing.T) {
 	if want := "[gc:s=15 m-sgc:B=1,W=2,lambda=27 uncoded sr-sgc m-sgc-rep:B=1:W=2:lambda=3]"; fmt.Sprint(got) != want {
 		t.Errorf("%v, want %s", got, want)
 	}
-	for text, want := range map[string]bool{"gc": false, "uncoded": true, "gc:s=3": true} {
+	for text, want := range map[string]bool{"gc": false, "uncoded": true, "ignore": true, "gc:s=3": true} {
 		if s, chosen, err := coding.ParseNamed(text); err != nil || chosen != want || chosen && s.String() != text {
 			t.Errorf("%q: %v, %v, %v", text, s, chosen, err)
 		}
@@ -153,6 +155,7 @@ func FuzzParseSpec(f *testing.F) {
 		f.Add(name + ":B=1,W=2,lambda=3")
 	}
 	f.Add("uncoded")
+	f.Add("ignore")
 	f.Add("gc::s=,")
 	f.Fuzz(func(t *testing.T, text string) {
 		for _, part := range coding.SplitList(text) {

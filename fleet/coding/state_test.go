@@ -87,20 +87,6 @@ func end(t *testing.T, s coding.Scheme) {
 	}
 }
 
-// What a repetition code decodes beyond s late workers is accepted.
-func TestRepetitionAcceptsMore(t *testing.T) {
-	late := coding.NewSet(6, 0, 1, 3, 4) // two of each group of three
-	for text, want := range map[string]bool{"gc-rep:s=2": true, "gc:s=2": false} {
-		s := scheme(t, text, 6, 2)
-		if err := s.Begin(); err != nil {
-			t.Fatal(err)
-		}
-		if s.Conforms(late) != want {
-			t.Errorf("%s: conforms %v", text, !want)
-		}
-	}
-}
-
 // A tail round in which nobody has to repeat is idle.
 func TestTailOfSRSGCIsIdle(t *testing.T) {
 	s := scheme(t, "sr-sgc:B=1,W=2,lambda=4", 6, 1)
@@ -118,8 +104,39 @@ func TestTailOfSRSGCIsIdle(t *testing.T) {
 	}
 }
 
+// The baseline does without everybody but one, and says what it does.
+func TestIgnore(t *testing.T) {
+	s := scheme(t, "ignore", 4, 2)
+	if s.Spec().Exact() || s.Spec().Load(4) != 0.25 || s.Rounds() != 2 || s.Code() != nil || parse(t, "uncoded").Exact() != true {
+		t.Errorf("%v: load %g, %d rounds", s.Spec(), s.Spec().Load(4), s.Rounds())
+	}
+	if err := s.Begin(); err != nil {
+		t.Fatal(err)
+	}
+	if s.Conforms(coding.NewSet(4, 0, 1, 2, 3)) {
+		t.Error("a round without any answer conforms")
+	}
+	late := coding.NewSet(4, 1, 2, 3)
+	if !s.Conforms(late) {
+		t.Error("a round with an answer does not conform")
+	}
+	if jobs, err := s.End(late); err != nil || !slices.Equal(jobs, []int{1}) {
+		t.Error(jobs, err)
+	}
+	if r, err := s.Recipe(1); err != nil || r.Scale != 4 || !slices.Equal(r.Plain, []coding.Source{{}}) || r.Coded != nil {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if err := s.Begin(); err != nil {
+		t.Fatal(err)
+	}
+	var undecodable *coding.UndecodableError
+	if _, err := s.End(coding.NewSet(4, 0, 1, 2, 3)); !errors.As(err, &undecodable) {
+		t.Errorf("nobody has answered: %v", err)
+	}
+}
+
 func TestMisuseIsAnError(t *testing.T) {
-	for _, text := range everyScheme {
+	for _, text := range append([]string{"ignore"}, everyScheme...) {
 		s := scheme(t, text, 6, 3)
 		if _, err := s.End(coding.NewSet(6)); err == nil {
 			t.Errorf("%s: a round has ended that had not begun", text)
@@ -128,6 +145,9 @@ func TestMisuseIsAnError(t *testing.T) {
 			t.Errorf("%s: %v", text, err)
 		}
 		for _, late := range []coding.Set{nil, {1 << 6}, {0, 0}} {
+			if s.Conforms(late) {
+				t.Errorf("%s: a late set %v of other workers conforms", text, late)
+			}
 			if _, err := s.End(late); err == nil {
 				t.Errorf("%s: a late set %v of other workers was taken", text, late)
 			}
@@ -173,7 +193,7 @@ func TestSizesAreBounded(t *testing.T) {
 
 // Whatever is resumed can play its next round.
 func FuzzResume(f *testing.F) {
-	for _, text := range everyScheme {
+	for _, text := range append([]string{"ignore"}, everyScheme...) {
 		whole, err := json.Marshal(scheme(f, text, 6, 4))
 		if err != nil {
 			f.Fatal(err)

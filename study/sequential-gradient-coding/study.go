@@ -69,7 +69,9 @@ func (e experiment) cells(setup study.Setup) ([]study.Cell, error) {
 				return e.times(ctx, seed, d, setup.Preset)
 			})
 		}
-		add(cellSlopes, e.slopes)
+		add(cellSlopes, func(ctx context.Context, seed uint64) (study.Measured, error) {
+			return e.slopes(ctx, seed, setup.Preset)
+		})
 		for _, s := range trained {
 			add(trainingCell(s), func(ctx context.Context, seed uint64) (study.Measured, error) {
 				return e.train(ctx, seed, s, setup.Preset)

@@ -142,10 +142,13 @@ var slopesTried = []float64{0, 0.5, 1, 2, 4, 8}
 const curveGain = "M-SGC over GC"
 
 // slopes compares M-SGC with GC for work that costs more or less.
-func (e experiment) slopes(ctx context.Context, seed uint64) (study.Measured, error) {
+func (e experiment) slopes(ctx context.Context, seed uint64, preset study.Preset) (study.Measured, error) {
 	m := newMeasured()
 	var gain study.Curve
 	for _, slope := range slopesTried {
+		if preset == study.Smoke && slope > 0 && slope < 4 {
+			continue
+		}
 		d := shortBursts
 		d.slope = slope
 		probe, delays, err := d.draw(seed, 50)

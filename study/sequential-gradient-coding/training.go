@@ -46,7 +46,7 @@ func digits(ctx context.Context, preset study.Preset) (*mat.Dense, []float64, er
 	}
 	rows := make([]int, table.Rows)
 	if preset == study.Smoke {
-		rows = rows[:300]
+		rows = rows[:120]
 	}
 	for i := range rows {
 		rows[i] = i

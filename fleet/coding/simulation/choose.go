@@ -3,6 +3,7 @@ package simulation
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"github.com/descentml/descent/fleet/coding"
 	"github.com/descentml/descent/fleet/coding/straggler"
@@ -40,7 +41,7 @@ func (g Grid) Candidates(kind coding.Kind, base coding.Construction, workers int
 		}
 	}
 	switch kind {
-	case coding.Uncoded:
+	case coding.Uncoded, coding.Ignore:
 		add(coding.Spec{})
 	case coding.GC:
 		for s := range g.MostLate + 1 {
@@ -77,11 +78,15 @@ func Choose(ctx context.Context, kind coding.Kind, base coding.Construction, pro
 	}
 	var best *Result
 	for _, s := range candidates {
-		result, err := Run(ctx, s, probe, set)
+		most := math.Inf(1)
+		if best != nil {
+			most = best.Time * (1 + 1e-9) // the bound is rounded
+		}
+		result, err := runWithin(ctx, s, probe, set, most)
 		if err != nil {
 			return nil, err
 		}
-		if best == nil || result.Time < best.Time {
+		if best == nil || result != nil && result.Time < best.Time {
 			best = result
 		}
 	}

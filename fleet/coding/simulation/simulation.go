@@ -50,6 +50,12 @@ type Result struct {
 // time, or until all have answered if that is sooner; if the late do not conform,
 // until those that are waited for have answered.
 func Run(ctx context.Context, s coding.Spec, delays straggler.Delays, set Settings) (*Result, error) {
+	return runWithin(ctx, s, delays, set, math.Inf(1))
+}
+
+// runWithin is Run, which gives up with nil when the run is sure to take more
+// seconds than asked for.
+func runWithin(ctx context.Context, s coding.Spec, delays straggler.Delays, set Settings, seconds float64) (*Result, error) {
 	if set.Tolerance == 0 {
 		set.Tolerance = 1
 	}
@@ -72,9 +78,16 @@ func Run(ctx context.Context, s coding.Spec, delays straggler.Delays, set Settin
 			Late: make([]int, 0, scheme.Rounds()), Dropped: make([]int, 0, scheme.Rounds()),
 		},
 	}
+	var least []float64
+	if !math.IsInf(seconds, 1) {
+		least = run.least(delays[:set.Jobs])
+	}
 	for r := range scheme.Rounds() {
 		if err := ctx.Err(); err != nil {
 			return nil, err
+		}
+		if r < len(least) && run.result.Time+least[r] > seconds {
+			return nil, nil
 		}
 		if err := run.round(delays[r]); err != nil {
 			return nil, err
@@ -90,6 +103,21 @@ type runner struct {
 	late     coding.Set
 	order    []int // late workers in the order in which they finish
 	result   Result
+}
+
+// least is what each round and those after it take at least, in seconds, if
+// everybody has tasks in them.
+func (r *runner) least(rounds straggler.Delays) []float64 {
+	sums, sum := make([]float64, len(rounds)), 0.0
+	for at := len(rounds) - 1; at >= 0; at-- {
+		fastest, slowest := math.Inf(1), 0.0
+		for _, d := range rounds[at] {
+			fastest, slowest = min(fastest, d), max(slowest, d)
+		}
+		sum += max(0, min((1+r.settings.Tolerance)*(fastest+r.extra), slowest+r.extra))
+		sums[at] = sum
+	}
+	return sums
 }
 
 func (r *runner) round(delays []float64) error {

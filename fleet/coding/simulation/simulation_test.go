@@ -52,6 +52,7 @@ func Example() {
 // schemes for eight workers.
 var schemes = []string{
 	"uncoded", "gc:s=2", "gc-rep:s=1", "sr-sgc:B=1,W=2,lambda=4", "sr-sgc:B=2,W=5,lambda=5", "m-sgc:B=1,W=2,lambda=3", "m-sgc:B=2,W=4,lambda=8", "m-sgc-rep:B=2,W=3,lambda=3",
+	"sr-sgc-rep:B=1,W=2,lambda=2", "ignore",
 }
 
 func parse(t testing.TB, text string) coding.Spec {
@@ -122,6 +123,8 @@ func TestTimesByHand(t *testing.T) {
 		{"gc:s=1", coding.InOrder, []float64{1.5, 2, 3, 1.25}},
 		{"m-sgc:B=1,W=2,lambda=2", coding.All, []float64{1.5, 2, 4, 1.25, 1}},
 		{"m-sgc:B=1,W=2,lambda=2", coding.InOrder, []float64{1.5, 2, 4, 1.25, 1}}, // worker 2 must not be late again
+		{"ignore", coding.All, []float64{1.5, 2, 2, 1.25, 1}},
+		{"sr-sgc-rep:B=1,W=2,lambda=2", coding.All, []float64{1.5, 2, 2, 1.25, 0}}, // an idle tail
 		{"m-sgc:B=2,W=3,lambda=2", coding.All, []float64{1.5, 2, 2, 1.25, 1}},
 	} {
 		s := parse(t, c.scheme)
@@ -216,8 +219,71 @@ func TestShortAndLongBursts(t *testing.T) {
 	}
 }
 
+// With a repetition code fewer rounds wait: on the same delays, SR-SGC with the same
+// groups, and each scheme with parameters chosen for its code.
+func TestRepetitionWaitsLess(t *testing.T) {
+	for _, q := range []float64{0.4, 0.97} {
+		g := straggler.GilbertElliott{P: 0.04, Q: q}
+		probe, delays := draw(t, g, 63, 64, 7), draw(t, g, 203, 64, 8)
+		set := simulation.Settings{Jobs: 200, Slope: 4, WaitOut: coding.All}
+		run := func(s coding.Spec) *simulation.Result {
+			r, err := simulation.Run(t.Context(), s, delays, set)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return r
+		}
+		cyclic, repetition := run(parse(t, "sr-sgc:B=1,W=2,lambda=6")), run(parse(t, "sr-sgc-rep:B=1,W=2,lambda=6"))
+		if cyclic.Load != repetition.Load || 3*repetition.WaitOuts > cyclic.WaitOuts || repetition.Time >= cyclic.Time {
+			t.Errorf("q = %g: %d rounds waited and %.0f s, cyclic %d and %.0f s", q, repetition.WaitOuts, repetition.Time, cyclic.WaitOuts, cyclic.Time)
+		}
+		for kind := coding.GC; kind <= coding.MSGC; kind++ {
+			var seconds []float64
+			for _, base := range []coding.Construction{coding.Cyclic, coding.Repetition} {
+				chosen, err := simulation.Choose(t.Context(), kind, base, probe, set, simulation.Grid{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				seconds = append(seconds, run(chosen.Scheme).Time)
+			}
+			if seconds[1] >= seconds[0] {
+				t.Errorf("q = %g, kind %d: %.0f s with a repetition code, %.0f s with a cyclic one", q, kind, seconds[1], seconds[0])
+			}
+		}
+	}
+}
+
+// What is chosen is the first of the fastest candidates, although slow ones are
+// given up on.
+func TestChooseFindsTheFastest(t *testing.T) {
+	probe := draw(t, straggler.GilbertElliott{P: 0.1, Q: 0.6}, 40, 12, 5)
+	for _, rule := range []coding.WaitOut{coding.All, coding.InOrder} {
+		for kind := coding.Uncoded; kind <= coding.Ignore; kind++ {
+			set := simulation.Settings{Slope: 2, WaitOut: rule}
+			chosen, err := simulation.Choose(t.Context(), kind, coding.Cyclic, probe, set, simulation.Grid{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var best *simulation.Result
+			set.Jobs = 37
+			for _, s := range (simulation.Grid{}).Candidates(kind, coding.Cyclic, 12) {
+				r, err := simulation.Run(t.Context(), s, probe, set)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if best == nil || r.Time < best.Time {
+					best = r
+				}
+			}
+			if chosen.Scheme != best.Scheme || chosen.Time != best.Time {
+				t.Errorf("%v with %g s chosen, %v takes %g s", chosen.Scheme, chosen.Time, best.Scheme, best.Time)
+			}
+		}
+	}
+}
+
 func TestCandidates(t *testing.T) {
-	for kind, want := range map[coding.Kind]int{coding.Uncoded: 1, coding.GC: 32, coding.SRSGC: 4 * 39, coding.MSGC: 3 * 39} {
+	for kind, want := range map[coding.Kind]int{coding.Uncoded: 1, coding.Ignore: 1, coding.GC: 32, coding.SRSGC: 4 * 39, coding.MSGC: 3 * 39} {
 		list := simulation.Grid{}.Candidates(kind, coding.Cyclic, 64)
 		if len(list) != want {
 			t.Errorf("%d candidates of kind %d, want %d: %v", len(list), kind, want, list)
