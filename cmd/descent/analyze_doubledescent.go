@@ -194,7 +194,8 @@ func commandOf(c *cobra.Command) string {
 		switch flag.Name {
 		case "report", "json", "workers", "store":
 			return
-		case "no-header":
+		}
+		if flag.Value.Type() == "bool" { // a word after it would be an argument
 			words = append(words, "--"+flag.Name+"="+flag.Value.String())
 			return
 		}

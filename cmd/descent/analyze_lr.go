@@ -159,8 +159,7 @@ const streamCurvature = 0xc0f7
 // analyse measures the curvature and then, one batch size after the other, the
 // largest rate. Each time it publishes what there is.
 func (f *lrFlags) analyse(ctx context.Context, s *subject, sizes []int, say func(string, ...any), publish func(*lrReport)) (*lrReport, error) {
-	r := &lrReport{Data: s.data, Task: s.task, Examples: s.Examples(), Features: s.features, Classes: s.classes, Model: s.network, DType: s.dtype,
-		Training: s.story, Parameters: s.Dim(), Seed: f.seed, Repeats: f.repeats, Batch: f.batch}
+	r := &lrReport{subjectReport: s.report(), Seed: f.seed, Repeats: f.repeats, Batch: f.batch}
 	if f.rateGiven {
 		r.LearningRate = &f.rate
 	}

@@ -7,25 +7,15 @@ import (
 	"slices"
 
 	"github.com/descentml/descent/analysis/randommatrix"
-	"github.com/descentml/descent/data"
 	"github.com/descentml/descent/lab/plot"
 	"github.com/descentml/descent/lab/report"
 )
 
 // lrReport is the result of `analyze lr`, as --json prints it.
 type lrReport struct {
-	Data       string    `json:"data"`
-	Task       data.Task `json:"task"`
-	Examples   int       `json:"examples"`
-	Features   int       `json:"features"`
-	Classes    int       `json:"classes"` // 0 for regression
-	Model      string    `json:"model"`
-	DType      string    `json:"dtype"`
-	Training   string    `json:"training"`
-	Parameters int       `json:"parameters"`
-	Loss       float64   `json:"loss"`
-	Seed       uint64    `json:"seed"`
-	Repeats    int       `json:"repeats"`
+	subjectReport
+	Seed    uint64 `json:"seed"`
+	Repeats int    `json:"repeats"`
 
 	Top     float64   `json:"largest_eigenvalue"` // of the Hessian of all examples
 	Scatter float64   `json:"scatter"`            // c: that of batches is expected to be larger by c/b

@@ -107,8 +107,7 @@ const basisNumbers = 1 << 27
 
 // analyse measures the spectrum.
 func (f *spectrumFlags) analyse(ctx context.Context, s *subject, observe func(done, planned int)) (*spectrumReport, error) {
-	r := &spectrumReport{Data: s.data, Task: s.task, Examples: s.Examples(), Features: s.features, Classes: s.classes, Model: s.network, DType: s.dtype,
-		Training: s.story, Parameters: s.Dim(), Probes: f.probes, Steps: min(f.steps, s.Dim()), Seed: f.seed}
+	r := &spectrumReport{subjectReport: s.report(), Probes: f.probes, Steps: min(f.steps, s.Dim()), Seed: f.seed}
 	var err error
 	if r.Loss, err = s.Value(ctx); err != nil {
 		return nil, err

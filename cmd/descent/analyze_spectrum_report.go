@@ -7,26 +7,16 @@ import (
 	"strings"
 
 	"github.com/descentml/descent/analysis/spectrum"
-	"github.com/descentml/descent/data"
 	"github.com/descentml/descent/lab/plot"
 	"github.com/descentml/descent/lab/report"
 )
 
 // spectrumReport is the result of `analyze spectrum`, as --json prints it.
 type spectrumReport struct {
-	Data       string    `json:"data"`
-	Task       data.Task `json:"task"`
-	Examples   int       `json:"examples"`
-	Features   int       `json:"features"`
-	Classes    int       `json:"classes"` // 0 for regression
-	Model      string    `json:"model"`
-	DType      string    `json:"dtype"`
-	Training   string    `json:"training"`
-	Parameters int       `json:"parameters"`
-	Loss       float64   `json:"loss"`
-	Probes     int       `json:"probes"`
-	Steps      int       `json:"steps"`
-	Seed       uint64    `json:"seed"`
+	subjectReport
+	Probes int    `json:"probes"`
+	Steps  int    `json:"steps"`
+	Seed   uint64 `json:"seed"`
 
 	Largest   []spectrumPair `json:"largest"`  // the largest first
 	Smallest  []spectrumPair `json:"smallest"` // the smallest first

@@ -179,7 +179,7 @@ func TestSpectrumCanBeInterrupted(t *testing.T) {
 
 func TestSpectrumConclusions(t *testing.T) {
 	step := 0.5
-	up := spectrumReport{Parameters: 100, LargestStep: &step, to: 4, Outliers: 3}
+	up := spectrumReport{subjectReport: subjectReport{Parameters: 100}, LargestStep: &step, to: 4, Outliers: 3}
 	up.NearZero.Value = 0.25
 	down := up
 	down.Negative.Value = 0.1

@@ -99,6 +99,28 @@ type subject struct {
 	part                        driver.Examples // that the loss is taken over
 }
 
+// subjectReport is what reports of analyses say of what was looked at.
+type subjectReport struct {
+	Data       string    `json:"data"`
+	Task       data.Task `json:"task"`
+	Examples   int       `json:"examples"`
+	Features   int       `json:"features"`
+	Classes    int       `json:"classes"` // 0 for regression
+	Model      string    `json:"model"`
+	DType      string    `json:"dtype"`
+	Training   string    `json:"training"`
+	Parameters int       `json:"parameters"`
+	Loss       float64   `json:"loss"`
+}
+
+// report says what was looked at, but for the loss.
+func (s *subject) report() subjectReport {
+	return subjectReport{
+		Data: s.data, Task: s.task, Examples: s.Examples(), Features: s.features, Classes: s.classes,
+		Model: s.network, DType: s.dtype, Training: s.story, Parameters: s.Dim(),
+	}
+}
+
 // name says in a few words what is looked at.
 func (s *subject) name() string { return shortName(s.data) + " " + s.network }
 

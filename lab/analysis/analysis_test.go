@@ -24,7 +24,7 @@ func everything() report.Page {
 			Title: "Result", Text: "Numbers.",
 			Table: &report.Table{Caption: "All", Columns: []report.Column{{Name: "what", Help: "why"}, {Name: "value", Numeric: true, Help: "of the matrix"}},
 				Rows: []report.Row{{Cells: []string{"trace", "3"}, Best: true, Tied: true, Note: "about"}}},
-			Figures: []plot.Figure{{ID: "one", Title: "Density", Caption: "Smoothed", ChosenName: "taken", NoLegend: true,
+			Figures: []plot.Figure{{ID: "one", Title: "Density", Caption: "Smoothed", ChosenName: "taken", NoLegend: true, Width: 300,
 				X: plot.Axis{Label: "eigenvalue", Log: true, Min: 1, Max: 2}, Y: plot.Axis{Label: "density", Log: true, Min: 3, Max: 4},
 				Lines: []plot.Line{{Name: "a", X: []float64{1, 2}, Y: []float64{3, 4}, Low: []float64{2, 3}, High: []float64{4, 5}, Color: 2,
 					Points: true, Scatter: true, Dashed: true, Emphasis: true, Muted: true, Chosen: []int{1}}},

@@ -2,8 +2,8 @@ package analysis
 
 import (
 	"encoding/json"
-	"math"
 
+	"github.com/descentml/descent/internal/nullable"
 	"github.com/descentml/descent/lab/plot"
 	"github.com/descentml/descent/lab/report"
 )
@@ -83,6 +83,7 @@ type figure struct {
 	Vertical   []rule `json:"vertical,omitempty"`
 	ChosenName string `json:"chosen_name,omitempty"`
 	NoLegend   bool   `json:"no_legend,omitempty"`
+	Width      number `json:"width,omitempty"`
 }
 
 type axis struct {
@@ -112,23 +113,8 @@ type rule struct {
 	At   number `json:"at"`
 }
 
-// number is a float64 that is null where JSON has none.
-type number float64
-
-func (n number) MarshalJSON() ([]byte, error) {
-	if x := float64(n); math.IsNaN(x) || math.IsInf(x, 0) {
-		return []byte("null"), nil
-	}
-	return json.Marshal(float64(n))
-}
-
-func (n *number) UnmarshalJSON(text []byte) error {
-	if string(text) == "null" {
-		*n = number(math.NaN())
-		return nil
-	}
-	return json.Unmarshal(text, (*float64)(n))
-}
+// number is a float64 in JSON.
+type number = nullable.Number
 
 // numbers are float64s of which each can be null.
 type numbers []float64
@@ -199,12 +185,12 @@ func (t *table) table() *report.Table {
 }
 
 func figureOf(f plot.Figure) figure {
-	return figure{f.ID, f.Title, f.Caption, axisOf(f.X), axisOf(f.Y), each(f.Lines, lineOf), each(f.Horizontal, ruleOf), each(f.Vertical, ruleOf), f.ChosenName, f.NoLegend}
+	return figure{f.ID, f.Title, f.Caption, axisOf(f.X), axisOf(f.Y), each(f.Lines, lineOf), each(f.Horizontal, ruleOf), each(f.Vertical, ruleOf), f.ChosenName, f.NoLegend, number(f.Width)}
 }
 
 func (f figure) figure() plot.Figure {
 	return plot.Figure{ID: f.ID, Title: f.Title, Caption: f.Caption, X: f.X.axis(), Y: f.Y.axis(), Lines: each(f.Lines, line.line),
-		Horizontal: each(f.Horizontal, rule.rule), Vertical: each(f.Vertical, rule.rule), ChosenName: f.ChosenName, NoLegend: f.NoLegend}
+		Horizontal: each(f.Horizontal, rule.rule), Vertical: each(f.Vertical, rule.rule), ChosenName: f.ChosenName, NoLegend: f.NoLegend, Width: float64(f.Width)}
 }
 
 func axisOf(a plot.Axis) axis { return axis{a.Label, a.Log, number(a.Min), number(a.Max)} }

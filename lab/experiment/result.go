@@ -1,9 +1,6 @@
 package experiment
 
-import (
-	"encoding/json"
-	"math"
-)
+import "github.com/descentml/descent/internal/nullable"
 
 // Statuses of a method in a comparison.
 const (
@@ -45,23 +42,8 @@ type Curve struct {
 	Epochs, Seconds, TrainLoss, ValidationLoss, ValidationScore []float64
 }
 
-// number is a float64 that is null in JSON when it is NaN or infinite.
-type number float64
-
-func (n number) MarshalJSON() ([]byte, error) {
-	if x := float64(n); math.IsNaN(x) || math.IsInf(x, 0) {
-		return []byte("null"), nil
-	}
-	return json.Marshal(float64(n))
-}
-
-func (n *number) UnmarshalJSON(text []byte) error {
-	if string(text) == "null" {
-		*n = number(math.NaN())
-		return nil
-	}
-	return json.Unmarshal(text, (*float64)(n))
-}
+// number is a float64 in JSON.
+type number = nullable.Number
 
 // summary is what the store keeps of a finished trial.
 type summary struct {
