@@ -28,6 +28,9 @@ func TestCompareIsTheSameForAnyNumberOfWorkers(t *testing.T) {
 }
 
 func TestCompareInFloat64AndOnATimeBudget(t *testing.T) {
+	if testing.Short() {
+		t.Skip("not with -short: it trains for a given time")
+	}
 	r := compared(t, succeed(t, "compare", "--store", t.TempDir(), "--data", "wine", "--model", "linear", "--dtype", "float64",
 		"--methods", "adam", "--epochs", "0", "--time", "50ms", "--seeds", "1", "--json").stdout)
 	if r.Results[0].TestScore.Mean < 0.8 {
@@ -106,6 +109,9 @@ func (c *cancelAfter) Write(p []byte) (int, error) {
 // TestKilledRunResumesToTheSameNumbers kills the process itself at ten moments
 // of its work.
 func TestKilledRunResumesToTheSameNumbers(t *testing.T) {
+	if testing.Short() {
+		t.Skip("not with -short: it trains in processes that are killed")
+	}
 	executable, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)

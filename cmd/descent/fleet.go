@@ -121,6 +121,7 @@ type crewConfig struct {
 	dir     string // for a server of our own
 	workers int    // that have to be there
 	slow    slowFlag
+	options []string // more arguments for workers of our own
 	stderr  io.Writer
 }
 
@@ -165,7 +166,7 @@ func newCrew(ctx context.Context, c crewConfig) (k *crew, err error) {
 	}
 	k.ends = append(k.ends, func() error { stopMetrics(); return nil })
 	if local {
-		staff, err := hire(ctx, c.workers, server.Worker(), c.slow, k.log)
+		staff, err := hire(ctx, c.workers, server.Worker(), c.slow, c.options, k.log)
 		if err != nil {
 			return k, err
 		}

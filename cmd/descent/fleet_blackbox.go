@@ -30,7 +30,8 @@ var blackBoxOnly = []string{"dim", "heterogeneity", "low", "high", "start", "ans
 	"candidates", "random-active", "correction", "features", "feature-length", "kernel", "safeguard"}
 
 // blackBoxShared are flags of `fleet federate` that count here as well.
-var blackBoxShared = []string{"strategy", "clients", "rounds", "local-steps", "lr", "server-lr", "seed", "data", "target", "workers", "resume", "report", "json", "store"}
+var blackBoxShared = []string{"strategy", "clients", "rounds", "local-steps", "lr", "server-lr", "seed", "data", "target", "workers", "resume", "report", "json", "store",
+	"processes", "nats", "creds", "ca", "metrics", "direct", "log"}
 
 // addBlackBox makes `fleet federate`, which trains networks, minimise black boxes
 // when --objective is given: it adds flags, also those of blackBoxShared that the
@@ -93,6 +94,13 @@ func (f *blackBoxFlags) addShared(flags *pflag.FlagSet, missing func(string) boo
 		"report":      func(n string) { flags.String(n, "", "file for the HTML report") },
 		"json":        func(n string) { flags.Bool(n, false, "print the result as one JSON object") },
 		"store":       func(n string) { flags.String(n, "", "folder of the store") },
+		"processes":   func(n string) { flags.Bool(n, false, "clients in worker processes") },
+		"nats":        func(n string) { flags.String(n, "", "URL of the NATS server") },
+		"creds":       func(n string) { flags.String(n, "", "file with the credential") },
+		"ca":          func(n string) { flags.String(n, "", "file with the server's authority") },
+		"metrics":     func(n string) { flags.String(n, "", "HOST:PORT for metrics") },
+		"direct":      func(n string) { flags.String(n, "", "HOST:PORT for large tensors") },
+		"log":         func(n string) { flags.String(n, "", "file for the log") },
 	} {
 		if missing(name) {
 			add(name)
@@ -110,7 +118,13 @@ classifiers of images, metric tunes a network on an F1 score. With
 "command:PROGRAM ARGUMENTS" each client asks a program of yours, which reads a
 point as a JSON array on a line of its standard input and answers with a number
 on a line, until its input ends; {client} in the arguments is the client's
-number, from 0.`
+number, from 0.
+
+With --processes or --nats each client stays with one worker, which asks its
+black box and keeps the values on its own disk: only points, values at the
+server's points and what the strategy shares leave it. Such a run is resumed in
+the same way. Workers of --nats run programs only if they were started with
+--program or --run-programs.`
 
 // blackBoxExamples are examples for the command's help.
 const blackBoxExamples = `  descent fleet federate --strategy fzoos,fedzo,scaffold2 --objective quadratic --heterogeneity 5 --clients 5
@@ -245,8 +259,13 @@ func (f *blackBoxFlags) run(c *cobra.Command) error {
 	defer w.Close()
 	fmt.Fprintf(c.ErrOrStderr(), "Run %d in %s\n", w.ID(), st.Dir())
 	m := minimisation{config: &f.config, boxes: boxes, workers: workers, store: st, writer: w, out: c.ErrOrStderr()}
+	if f.config.Job != "" {
+		if m.fleet, err = newBoxFleet(c, &f.config, workers, st); err != nil {
+			return interrupted(c, w, "fleet "+kindFederate, dir, err)
+		}
+	}
 	result, err := promptly(ctx, func() (*blackBoxReport, error) { return m.compare(ctx) })
-	if err != nil {
+	if err = errors.Join(err, m.fleet.close(err == nil)); err != nil {
 		return interrupted(c, w, "fleet "+kindFederate, dir, err)
 	}
 	if err := w.Finish(ctx, store.Done, result, nil); err != nil {
@@ -263,9 +282,12 @@ func (f *blackBoxFlags) run(c *cobra.Command) error {
 func (f *blackBoxFlags) prepare(c *cobra.Command, st *store.Store) (resumed int64, err error) {
 	resume := c.Flag("resume").Value.String()
 	if resume == "" {
+		if f.onFleet(c) {
+			f.config.Job = newJob("black-box")
+		}
 		return 0, f.finish(c)
 	}
-	if err := (&runFlags{}).checkResume(c); err != nil {
+	if err := checkResumed(c, slices.Concat(machineFlags, fleetFlags)...); err != nil {
 		return 0, err
 	}
 	run, err := resumable(c.Context(), st, resume, kindFederate)
@@ -276,7 +298,7 @@ func (f *blackBoxFlags) prepare(c *cobra.Command, st *store.Store) (resumed int6
 		return 0, err
 	}
 	f.config.changed = func(string) bool { return false }
-	return run.ID, nil
+	return run.ID, f.checkPlace(c, run.ID)
 }
 
 // writer holds the run to resume, or a new one.

@@ -31,7 +31,8 @@ type blackBoxConfig struct {
 	Start      []float64              `json:"start"` // of commands, in their units; empty: the middle
 	Timeout    time.Duration          `json:"timeout"`
 	Seed       uint64                 `json:"seed"`
-	Command    string                 `json:"command"` // that repeats the run
+	Job        string                 `json:"job,omitempty"` // its name on a fleet's server, if the clients are there
+	Command    string                 `json:"command"`       // that repeats the run
 	changed    func(name string) bool // whether a flag was given
 }
 

@@ -30,8 +30,14 @@ const (
 // boxes are the clients' functions.
 type boxes struct {
 	*problem.Problem
-	programs []*program.Program // of command:; nil otherwise
+	// Of command: the programs, unless they are with the workers of a fleet, and
+	// the ranges of variables; nil otherwise.
+	programs  []*program.Program
+	low, high []float64
 }
+
+// commands reports whether the functions are programs.
+func (b *boxes) commands() bool { return b.low != nil }
 
 // Close ends the programs.
 func (b *boxes) Close() {
@@ -43,15 +49,21 @@ func (b *boxes) Close() {
 // point is a point of the unit cube in the units of a program.
 func (b *boxes) point(x []float64) []float64 {
 	point := slices.Clone(x)
-	if len(b.programs) > 0 {
-		b.programs[0].Point(x, point)
+	if b.commands() {
+		for j, v := range x {
+			point[j] = min(max(b.low[j]+v*(b.high[j]-b.low[j]), b.low[j]), b.high[j])
+		}
 	}
 	return point
 }
 
-// open makes the clients' functions.
+// open makes the clients' functions; programs are not started for a fleet, whose
+// workers do that.
 func (k *blackBoxConfig) open(ctx context.Context) (*boxes, error) {
-	if k.commands() > 0 {
+	switch {
+	case k.commands() > 0 && k.Job != "":
+		return k.described(), nil
+	case k.commands() > 0:
 		return k.start()
 	}
 	d := problem.Difference{Clients: k.Clients, Dim: k.Dim, C: k.Difference, Seed: k.Seed}
@@ -74,8 +86,8 @@ func (k *blackBoxConfig) open(ctx context.Context) (*boxes, error) {
 	return &boxes{Problem: p}, err
 }
 
-// start starts a program for each client.
-func (k *blackBoxConfig) start() (*boxes, error) {
+// described is what there is to know of programs that are not started.
+func (k *blackBoxConfig) described() *boxes {
 	all := func(list []float64, otherwise float64) []float64 {
 		out := make([]float64, k.Dim)
 		for j := range out {
@@ -86,27 +98,23 @@ func (k *blackBoxConfig) start() (*boxes, error) {
 		}
 		return out
 	}
-	low, high := all(k.Low, 0), all(k.High, 1)
-	b := &boxes{Problem: &problem.Problem{Name: k.what(), Dim: k.Dim, Start: all(nil, 0.5), Minimum: math.NaN()}}
+	b := &boxes{Problem: &problem.Problem{Name: k.what(), Dim: k.Dim, Start: all(nil, 0.5), Minimum: math.NaN()}, low: all(k.Low, 0), high: all(k.High, 1)}
 	if len(k.Start) > 0 {
 		for j := range b.Start {
-			b.Start[j] = min(max((each(k.Start, j)-low[j])/(high[j]-low[j]), 0), 1)
+			b.Start[j] = min(max((each(k.Start, j)-b.low[j])/(b.high[j]-b.low[j]), 0), 1)
 		}
 	}
+	return b
+}
+
+// start starts a program for each client.
+func (k *blackBoxConfig) start() (*boxes, error) {
+	b := k.described()
 	for i := range k.Clients {
-		line := strings.TrimPrefix(k.Objectives[min(i, len(k.Objectives)-1)], commandPrefix)
-		words, err := program.Split(line)
+		p, err := k.startProgram(b, i, strings.TrimPrefix(k.Objectives[min(i, len(k.Objectives)-1)], commandPrefix))
 		if err != nil {
 			b.Close()
-			return nil, usageError{fmt.Errorf("--objective: %w", err)}
-		}
-		for j := range words {
-			words[j] = strings.ReplaceAll(words[j], "{client}", strconv.Itoa(i))
-		}
-		p, err := program.Start(program.Settings{Words: words, Environment: []string{"DESCENT_CLIENT=" + strconv.Itoa(i)}, Dim: k.Dim, Low: low, High: high, Timeout: k.Timeout})
-		if err != nil {
-			b.Close()
-			return nil, fmt.Errorf("client %d: %w", i, err)
+			return nil, err
 		}
 		b.programs = append(b.programs, p)
 		b.Clients = append(b.Clients, p.Value)
@@ -114,11 +122,28 @@ func (k *blackBoxConfig) start() (*boxes, error) {
 	return b, nil
 }
 
+// startProgram starts the program of client i by a command line.
+func (k *blackBoxConfig) startProgram(b *boxes, i int, line string) (*program.Program, error) {
+	words, err := program.Split(line)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("--objective: %w", err)}
+	}
+	for j := range words {
+		words[j] = strings.ReplaceAll(words[j], "{client}", strconv.Itoa(i))
+	}
+	p, err := program.Start(program.Settings{Words: words, Environment: []string{"DESCENT_CLIENT=" + strconv.Itoa(i)}, Dim: k.Dim, Low: b.low, High: b.high, Timeout: k.Timeout})
+	if err != nil {
+		return nil, fmt.Errorf("client %d: %w", i, err)
+	}
+	return p, nil
+}
+
 // minimisation is a run under way.
 type minimisation struct {
 	config  *blackBoxConfig
 	boxes   *boxes
 	workers int
+	fleet   *boxFleet // nil: in this process
 	store   *store.Store
 	writer  *store.Writer
 	out     io.Writer // for progress
@@ -143,7 +168,7 @@ func (m *minimisation) compare(ctx context.Context) (*blackBoxReport, error) {
 // strategyState is a strategy under way, as its checkpoint holds it.
 type strategyState struct {
 	Result     blackBoxResult
-	Simulation []byte        // after the last round; nil before the first
+	Simulation []byte        // or server, after the last round; nil before the first
 	X          []float64     // the present point of the unit cube
 	Pending    zeroth.Totals // what reaching it has cost
 }
@@ -162,10 +187,11 @@ func (m *minimisation) minimise(ctx context.Context, plan zeroth.Plan) (*blackBo
 		}
 		return &state.Result, nil
 	}
-	s, err := m.simulation(plan)
+	s, err := m.training(plan)
 	if err != nil {
 		return nil, err
 	}
+	defer s.Close()
 	if err := m.restore(ctx, trial.ID, s, &state); err != nil {
 		return nil, err
 	}
@@ -181,16 +207,63 @@ func (m *minimisation) minimise(ctx context.Context, plan zeroth.Plan) (*blackBo
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", plan.Strategy, err), m.abandon(ctx, trial.ID, s, &state))
 	}
+	s.Note(r, false)
 	fmt.Fprintf(m.out, "%s: %.6g after %s and %d queries in %.1f s\n", r.Strategy, r.Value, count(m.config.Rounds, "round"), r.Totals.Queries, r.Seconds)
 	text, err := json.Marshal(r)
 	if err != nil {
 		return nil, err
 	}
-	return r, m.writer.FinishTrial(context.WithoutCancel(ctx), trial.ID, store.Done, store.Outcome{Epochs: m.config.Rounds, Steps: m.config.Rounds, Seconds: r.Seconds, Summary: text})
+	err = m.writer.FinishTrial(context.WithoutCancel(ctx), trial.ID, store.Done, store.Outcome{Epochs: m.config.Rounds, Steps: m.config.Rounds, Seconds: r.Seconds, Summary: text})
+	if err == nil {
+		s.Done(ctx)
+	}
+	return r, err
 }
 
-// simulation makes server and clients for a plan.
-func (m *minimisation) simulation(plan zeroth.Plan) (*zeroth.Simulation, error) {
+// boxTraining is a server with its clients, in this process or on a fleet.
+type boxTraining interface {
+	zeroth.Asker
+	Server() *zeroth.Server
+	Run(ctx context.Context, rounds int, observe func(zeroth.Observation) error) error
+	Snapshot() ([]byte, error)
+	Restore(snapshot []byte) error
+	// Note notes queries of rounds that did not come to their end, as far as they
+	// are known; stopped says that it is for such a round that this is asked.
+	Note(r *blackBoxResult, stopped bool)
+	// Done is told that the result is recorded, and nothing else is needed.
+	Done(ctx context.Context)
+	Close()
+}
+
+// localBoxes is a training in this process.
+type localBoxes struct {
+	*zeroth.Simulation
+	clients int
+}
+
+// Note implements boxTraining.
+func (s localBoxes) Note(r *blackBoxResult, stopped bool) {
+	if !stopped {
+		return
+	}
+	asked := -r.Totals.Queries
+	for i := range s.clients {
+		asked += s.Client(i).Queries()
+	}
+	r.Repeated += asked
+}
+
+// Done implements boxTraining.
+func (s localBoxes) Done(context.Context) {}
+
+// Close implements boxTraining.
+func (s localBoxes) Close() {}
+
+// training makes server and clients for a plan.
+func (m *minimisation) training(plan zeroth.Plan) (boxTraining, error) {
+	if m.fleet != nil {
+		return m.fleet.training(plan, m.boxes.Start)
+	}
 	s, err := zeroth.NewSimulation(plan, m.boxes.Clients, m.boxes.Start)
 	if err != nil {
 		return nil, err
@@ -199,17 +272,17 @@ func (m *minimisation) simulation(plan zeroth.Plan) (*zeroth.Simulation, error) 
 	for i := range m.boxes.Clients {
 		s.Client(i).Gradient = m.boxes.MeanGradient()
 	}
-	return s, nil
+	return localBoxes{s, len(m.boxes.Clients)}, nil
 }
 
 // restore goes on from the trial's checkpoint, or begins.
-func (m *minimisation) restore(ctx context.Context, trial int64, s *zeroth.Simulation, state *strategyState) error {
+func (m *minimisation) restore(ctx context.Context, trial int64, s boxTraining, state *strategyState) error {
 	saved, there, err := m.store.Checkpoint(ctx, trial)
 	if err != nil {
 		return err
 	}
 	if !there {
-		if err := m.writer.Truncate(ctx, trial, -1); err != nil || len(m.boxes.programs) > 0 {
+		if err := m.writer.Truncate(ctx, trial, -1); err != nil || m.boxes.commands() {
 			return err
 		}
 		value, err := m.boxes.Value(ctx, m.boxes.Start)
@@ -232,21 +305,17 @@ func (m *minimisation) restore(ctx context.Context, trial int64, s *zeroth.Simul
 
 // abandon keeps how many queries a round took that did not come to its end: it
 // is repeated when the run is resumed.
-func (m *minimisation) abandon(ctx context.Context, trial int64, s *zeroth.Simulation, state *strategyState) error {
-	asked := -state.Result.Totals.Queries
-	for i := range m.boxes.Clients {
-		asked += s.Client(i).Queries()
-	}
-	state.Result.Repeated += asked
+func (m *minimisation) abandon(ctx context.Context, trial int64, s boxTraining, state *strategyState) error {
+	s.Note(&state.Result, true)
 	return m.save(ctx, trial, state)
 }
 
 // observe records a round. What a formula is at the new point costs nothing; of
 // a program only the value at the round's first point is known, from the
 // clients' first queries.
-func (m *minimisation) observe(ctx context.Context, trial int64, s *zeroth.Simulation, state *strategyState, o zeroth.Observation) error {
+func (m *minimisation) observe(ctx context.Context, trial int64, s boxTraining, state *strategyState, o zeroth.Observation) error {
 	r := &state.Result
-	if len(m.boxes.programs) > 0 {
+	if m.boxes.commands() {
 		if err := m.record(ctx, trial, r, o.Round-1, o.Before, state.X, state.Pending); err != nil {
 			return err
 		}
@@ -264,13 +333,14 @@ func (m *minimisation) observe(ctx context.Context, trial int64, s *zeroth.Simul
 	if state.Simulation, err = s.Snapshot(); err != nil {
 		return err
 	}
+	m.fleet.report(m.config, r, o.Round)
 	return m.save(ctx, trial, state) // every round, as queries are dear
 }
 
 // last completes the record: a program is asked for its value at the last point.
-func (m *minimisation) last(ctx context.Context, trial int64, s *zeroth.Simulation, state *strategyState) error {
+func (m *minimisation) last(ctx context.Context, trial int64, s boxTraining, state *strategyState) error {
 	r := &state.Result
-	if len(m.boxes.programs) == 0 {
+	if !m.boxes.commands() {
 		return nil
 	}
 	value, err := s.Server().Value(ctx, s)

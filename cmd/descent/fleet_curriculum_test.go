@@ -32,6 +32,9 @@ func curriculumLoss(t *testing.T, arguments ...string) float64 {
 // Every curriculum changes the training but that of vanilla, which is FedAvg to
 // the bit: its passes over 107 or 108 examples end in a short batch.
 func TestFederateCurriculum(t *testing.T) {
+	if testing.Short() {
+		t.Skip("not with -short: it trains several times")
+	}
 	plain := curriculumLoss(t)
 	if vanilla := curriculumLoss(t, "--curriculum", "vanilla"); vanilla != plain {
 		t.Errorf("vanilla: loss %g, want FedAvg's %g", vanilla, plain)

@@ -145,7 +145,7 @@ func (f *federateFlags) addRun(c *cobra.Command) {
 	flags.Uint64Var(&f.config.Seed, "seed", f.config.Seed, "seed of the split, the partition, the initial weights and the batches")
 	flags.StringVar(&f.config.Save, "save", "", "folder for the trained model, of the strategy with the best validation score")
 	flags.IntVar(&f.workers, "workers", runtime.NumCPU(), "clients at a time, with --processes and --nats worker processes; does not change any result")
-	flags.BoolVar(&f.processes, "processes", false, "carry local works out in worker processes, with a server of their own unless --nats names one")
+	flags.BoolVar(&f.processes, "processes", false, "carry local works and the queries of black boxes out in worker processes, with a server of their own unless --nats names one")
 	flags.StringVar(&f.resume, "resume", "", "continue run `RUN` with the settings that it began with")
 	flags.StringVar(&f.report, "report", "", "file for the HTML report (default: in the store)")
 	flags.BoolVar(&f.json, "json", false, "print the result as one JSON object")
@@ -193,7 +193,7 @@ func (f *federateFlags) finish(c *cobra.Command) error {
 		return err
 	}
 	if f.resume != "" {
-		return checkResumed(c, append(machineFlags, "processes", "nats", "creds", "ca", "metrics", "direct", "log")...)
+		return checkResumed(c, slices.Concat(machineFlags, fleetFlags)...)
 	}
 	options, err := f.data.options()
 	if err != nil {

@@ -24,6 +24,9 @@ import (
 	"github.com/descentml/descent/model"
 )
 
+// fleetFlags say which server and workers are used, and change no number.
+var fleetFlags = []string{"processes", "nats", "creds", "ca", "metrics", "direct", "log"}
+
 // partitionWorkers is the partition in which every worker is a client.
 const partitionWorkers = "workers"
 

@@ -135,6 +135,9 @@ func checkSeries(t *testing.T, dir string) {
 // The coordinator's process is killed at several moments of its work; it goes
 // on from its last round, and counts no client's update twice and none less.
 func TestKilledFederationResumes(t *testing.T) {
+	if testing.Short() {
+		t.Skip("not with -short: it trains in processes that are killed")
+	}
 	executable, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)

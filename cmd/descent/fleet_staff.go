@@ -64,8 +64,9 @@ type staff struct {
 // restart is the time until a worker process that has ended is started again.
 const restart = 200 * time.Millisecond
 
-// hire starts workers w00, w01, ... on this machine.
-func hire(ctx context.Context, count int, address link.Address, slow slowFlag, log *slog.Logger) (*staff, error) {
+// hire starts workers w00, w01, ... on this machine, with options beside what
+// they need.
+func hire(ctx context.Context, count int, address link.Address, slow slowFlag, options []string, log *slog.Logger) (*staff, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("workers cannot be started: %w", err)
@@ -80,6 +81,7 @@ func hire(ctx context.Context, count int, address link.Address, slow slowFlag, l
 		if i >= count-slow.Count {
 			arguments = append(arguments, "--slow", slow.Sleep.String(), "--slow-share", fmt.Sprint(slow.Share))
 		}
+		arguments = append(arguments, options...)
 		s.group.Go(func() { keepRunning(ctx, self, arguments, log) })
 	}
 	return s, nil

@@ -44,6 +44,9 @@ func sameModels(t *testing.T, got, want fleetReport) {
 // TestFleetTrain trains on worker processes, with and without stragglers, kills
 // the coordinator, and goes on: the models are the same.
 func TestFleetTrain(t *testing.T) {
+	if testing.Short() {
+		t.Skip("not with -short: it trains over worker processes that are killed")
+	}
 	asCommand(t)
 	dir := t.TempDir()
 	model := filepath.Join(dir, "digits.model")
@@ -156,6 +159,9 @@ func join(t *testing.T, flags []string, more ...string) {
 
 // TestFleetUp trains on a server and a worker, and looks at them.
 func TestFleetUp(t *testing.T) {
+	if testing.Short() {
+		t.Skip("not with -short: it works with worker processes")
+	}
 	dir := t.TempDir()
 	worker, coordinator := upFleet(t)
 	join(t, worker, "--name", "w00")

@@ -28,6 +28,9 @@ func refined(t *testing.T, store, out string, more ...string) refinement {
 
 // The way of a schedule: a run, its refinement, and a run that uses it.
 func TestRefineAndUse(t *testing.T) {
+	if testing.Short() {
+		t.Skip("not with -short: it trains several times")
+	}
 	dir := t.TempDir()
 	succeed(t, small(dir)...)
 	out := filepath.Join(t.TempDir(), "iris.schedule")

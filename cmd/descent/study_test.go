@@ -30,6 +30,9 @@ func judged(t *testing.T, text string) study.Report {
 }
 
 func TestStudyIsRecordedShownAndReported(t *testing.T) {
+	if testing.Short() {
+		t.Skip("not with -short: it runs a study")
+	}
 	dir := t.TempDir()
 	report := judged(t, succeed(t, "study", "run", quickStudy, "--preset", "smoke", "--store", dir, "--json").stdout)
 	if report.Run != 1 || report.Paper != quickStudy || report.Preset != study.Smoke || len(report.Seeds) != 1 || report.Seeds[0] != study.FirstSeed {
@@ -70,6 +73,9 @@ func mustJSON(t *testing.T, value any) string {
 }
 
 func TestInterruptedStudyResumes(t *testing.T) {
+	if testing.Short() {
+		t.Skip("not with -short: it runs a study several times")
+	}
 	arguments := func(dir string) []string {
 		return []string{"study", "run", quickStudy, "--preset", "smoke", "--workers", "1", "--store", dir, "--json"}
 	}

@@ -11,6 +11,9 @@ import (
 )
 
 func TestTrainAndPredict(t *testing.T) {
+	if testing.Short() {
+		t.Skip("not with -short: it tunes and trains")
+	}
 	data := write(t, "churn.csv", churn(240))
 	folder := filepath.Join(t.TempDir(), "churn.model")
 	dir := t.TempDir()

@@ -33,6 +33,7 @@ type workerFlags struct {
 	patience time.Duration
 	until    bool
 	verbose  bool
+	boxes    boxFlags
 }
 
 func newWorker() *cobra.Command {
@@ -42,11 +43,15 @@ func newWorker() *cobra.Command {
 		Short: "Carry out the tasks of a fleet's coordinators",
 		Long: `Carry out the tasks of coordinators ('descent fleet train' and 'federate') on a
 NATS server, until it is stopped. A worker does what it knows by name, coded
-gradients and federated local works, and never runs code that it is sent.
+gradients, federated local works and queries of black boxes, and never runs code
+that it is sent, unless --run-programs says so.
 
 A job's data is a set that 'descent data' lists, or a file by the name that the
 coordinator has for it. --data names the file that this worker reads in place of
 the job's: another path on this machine, or data of its own.
+
+What a client knows of its black box is in the folder of --state alone. A worker
+that is started again needs the same folder to go on.
 
 It comes back by itself when the connection or the server does.`,
 		Example: `  descent worker --nats nats://127.0.0.1:4222 --creds worker.creds --name w07
@@ -63,6 +68,7 @@ It comes back by itself when the connection or the server does.`,
 	flags.Float64Var(&f.share, "slow-share", 1, "share of the tasks that --slow is for")
 	flags.DurationVar(&f.patience, "wait", time.Minute, "how long to wait for a server at the beginning")
 	flags.BoolVar(&f.verbose, "verbose", false, "log what is done, not only what goes wrong")
+	f.boxes.add(c)
 	flags.BoolVar(&f.until, "until-input-ends", false, "end when standard input does")
 	_ = flags.MarkHidden("until-input-ends") // it is there
 	addBackend(c, &f.backend)
@@ -87,6 +93,9 @@ func (f *workerFlags) check() error {
 			return usageError{errors.New("--name is missing, and this machine has none")}
 		}
 		f.name = fmt.Sprintf("%s-%d", plainName(host), os.Getpid())
+	}
+	if err := f.boxes.check(f.name); err != nil {
+		return err
 	}
 	if f.data != "" {
 		var err error
@@ -115,6 +124,7 @@ func (f *workerFlags) run(c *cobra.Command) error {
 	if err := f.check(); err != nil {
 		return err
 	}
+	fastProducts() // before any task, as in the process of the coordinator
 	ctx, stop := context.WithCancel(c.Context())
 	defer stop()
 	if f.until {
@@ -150,6 +160,7 @@ func (f *workerFlags) tasks() cluster.Tasks {
 	return cluster.Tasks{
 		remote.CodedName:     f.slowly(remote.CodedTask(gradients)),
 		remote.FederatedName: f.slowly(remote.FederatedTask(client)),
+		remote.BlackBoxName:  f.slowly(remote.BlackBoxTask(f.boxes.state, f.boxes.builder(f.data))),
 	}
 }
 

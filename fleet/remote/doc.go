@@ -1,7 +1,8 @@
 // Package remote lets the coded and the federated training work on a cluster:
 // [Coded] carries the rounds of package coded to workers, [Federated] the tasks
-// of package federated, and [CodedTask] and [FederatedTask] are what the workers
-// do. The numbers are those of the same training in one process.
+// of package federated, [BlackBoxes] those of federated/zeroth, and [CodedTask],
+// [FederatedTask] and [BlackBoxTask] are what the workers do. The numbers are
+// those of the same training in one process.
 package remote
 
 import (
@@ -15,6 +16,7 @@ import (
 const (
 	CodedName     = "coded"
 	FederatedName = "federated"
+	BlackBoxName  = "black-box"
 )
 
 // workshop keeps what tasks are carried out with, made from the setup that calls

@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -61,7 +62,7 @@ func beServer(ctx context.Context, dir string) error {
 	return server.Close()
 }
 
-// beWorker serves both tasks; a slow one sleeps before some of them.
+// beWorker serves all tasks; a slow one sleeps before some of them.
 func beWorker(ctx context.Context, dir, name, slow string) error {
 	a := link.WorkerOf(dir)
 	a.Patience, a.Log = 20*time.Second, quiet
@@ -85,6 +86,7 @@ func beWorker(ctx context.Context, dir, name, slow string) error {
 	return cluster.Serve(ctx, conn, cluster.Worker{Name: name, Log: quiet, Tasks: cluster.Tasks{
 		remote.CodedName:     slowly(remote.CodedTask(newGradients)),
 		remote.FederatedName: slowly(remote.FederatedTask(newClient)),
+		remote.BlackBoxName:  slowly(remote.BlackBoxTask(filepath.Join(dir, "clients-"+name), newBox)),
 	}})
 }
 

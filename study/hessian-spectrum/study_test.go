@@ -13,9 +13,9 @@ import (
 
 	_ "github.com/descentml/descent/backend"
 	"github.com/descentml/descent/lab/report"
-	"github.com/descentml/descent/lab/store"
 	"github.com/descentml/descent/objective"
 	"github.com/descentml/descent/study"
+	"github.com/descentml/descent/study/studytest"
 )
 
 func Example() {
@@ -51,30 +51,7 @@ func run(t *testing.T, s *study.Study, keep func(name string) bool) *study.Resul
 		cells, err := plan(setup)
 		return slices.DeleteFunc(cells, func(c study.Cell) bool { return !keep(c.Name) }), err
 	}
-	st, err := store.Open(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer st.Close()
-	smoke := setup(t, study.Smoke)
-	w, err := st.Create(t.Context(), study.Kind, s.Paper, study.Config{Paper: s.Paper, Preset: smoke.Preset, Seeds: smoke.Seeds})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer w.Close()
-	results, err := study.Run(t.Context(), s, smoke, w, st, 2, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return results
-}
-
-func verdicts(s *study.Study, r *study.Results) map[string]study.Verdict {
-	all := map[string]study.Verdict{}
-	for _, c := range s.Judge(r).Claims {
-		all[c.ID] = c.Verdict
-	}
-	return all
+	return studytest.Measure(t, s, setup(t, study.Smoke), 2)
 }
 
 // The smoke preset runs from the first cell to the written report, and already
@@ -89,7 +66,7 @@ func TestSmoke(t *testing.T) {
 			t.Errorf("%s: a number is missing in %q", c.ID, c.Ours)
 		}
 	}
-	got := verdicts(s, results)
+	got := studytest.Verdicts(s, results)
 	for _, id := range []string{"outliers-are-classes", "same-basin", "spike-separates"} {
 		if got[id] != study.Reproduced {
 			t.Errorf("%s is %s", id, got[id])
@@ -112,7 +89,7 @@ func TestSmoke(t *testing.T) {
 // A study without measurements reproduces nothing, and its report can be drawn.
 func TestNothingMeasured(t *testing.T) {
 	s, empty := New(), study.NewResults(setup(t, study.Quick))
-	for id, verdict := range verdicts(s, empty) {
+	for id, verdict := range studytest.Verdicts(s, empty) {
 		if verdict == study.Reproduced {
 			t.Errorf("%s is reproduced by nothing", id)
 		}
@@ -132,7 +109,7 @@ func TestOtherStartIsNotTheSameBasin(t *testing.T) {
 	wrong := right()
 	wrong.onward = func(_, other []float64) []float64 { return other }
 	s := wrong.study()
-	if got := verdicts(s, run(t, s, func(name string) bool { return name == cellBasin })); got["same-basin"] != study.NotReproduced {
+	if got := studytest.Verdicts(s, run(t, s, func(name string) bool { return name == cellBasin })); got["same-basin"] != study.NotReproduced {
 		t.Errorf("from other weights same-basin is %s", got["same-basin"])
 	}
 }
@@ -154,7 +131,7 @@ func TestOtherMatrixDoesNotCountClasses(t *testing.T) {
 		return negated
 	}
 	s := wrong.study()
-	if got := verdicts(s, run(t, s, func(name string) bool { return strings.HasPrefix(name, "clusters/"+relu) })); got["outliers-are-classes"] != study.NotReproduced {
+	if got := studytest.Verdicts(s, run(t, s, func(name string) bool { return strings.HasPrefix(name, "clusters/"+relu) })); got["outliers-are-classes"] != study.NotReproduced {
 		t.Errorf("of the negated Hessian outliers-are-classes is %s", got["outliers-are-classes"])
 	}
 }

@@ -11,8 +11,8 @@ import (
 
 	_ "github.com/descentml/descent/backend"
 	"github.com/descentml/descent/lab/report"
-	"github.com/descentml/descent/lab/store"
 	"github.com/descentml/descent/study"
+	"github.com/descentml/descent/study/studytest"
 )
 
 func Example() {
@@ -47,21 +47,7 @@ func measure(t *testing.T, s *study.Study, keep func(name string) bool) (*study.
 	if err != nil {
 		t.Fatal(err)
 	}
-	st, err := store.Open(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer st.Close()
-	setup := study.Setup{Preset: study.Smoke, Seeds: study.Seeds(study.FirstSeed, 1), Backend: backend}
-	w, err := st.Create(t.Context(), study.Kind, s.Paper, study.Config{Paper: s.Paper, Preset: setup.Preset, Seeds: setup.Seeds})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer w.Close()
-	results, err := study.Run(t.Context(), s, setup, w, st, 2, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	results := studytest.Measure(t, s, study.Setup{Preset: study.Smoke, Seeds: study.Seeds(study.FirstSeed, 1), Backend: backend}, 2)
 	judged := map[string]study.Judged{}
 	for _, c := range s.Judge(results).Claims {
 		judged[c.ID] = c
@@ -69,21 +55,13 @@ func measure(t *testing.T, s *study.Study, keep func(name string) bool) (*study.
 	return results, judged
 }
 
-// trains reports whether a cell trains, which takes seconds.
-func trains(name string) bool {
-	return strings.HasPrefix(name, sgd.name) || strings.HasPrefix(name, adam.name) || strings.HasPrefix(name, "learner")
-}
-
-// What the specification's checks found is found again; with -short, as far as it
-// does not need a training.
+// What the specification's checks found is found again.
 func TestSmoke(t *testing.T) {
-	results, judged := measure(t, New(), func(name string) bool { return !testing.Short() || !trains(name) })
+	results, judged := measure(t, New(), func(string) bool { return true })
 	want := []string{
 		"batch-hessians-are-sharper", "additive-model", "positive-model", "finite-population", "noise-estimate",
 		"directional-coefficient", "exact-threshold", "learner-formulas", "polyak-rate-squared",
-	}
-	if !testing.Short() {
-		want = append(want, "adam-below-linear", "learner-without-a-grid")
+		"adam-below-linear", "learner-without-a-grid",
 	}
 	for _, id := range want {
 		if judged[id].Verdict != study.Reproduced {
@@ -119,12 +97,9 @@ func TestBrokenMethodsDoNotReproduce(t *testing.T) {
 	broken.additive = func(noise float64) outlier { return noNoise{intact.additive(noise)} }
 	broken.subset = func(order []int, _ int) []int { return order[:256] }
 	broken.rate = func(_ string, rate float64, batch int) float64 { return rate * 64 / float64(batch) }
-	central := []string{"batch-hessians-are-sharper", "additive-model"}
-	if !testing.Short() {
-		central = append(central, "adam-below-linear")
-	}
+	central := []string{"batch-hessians-are-sharper", "additive-model", "adam-below-linear"}
 	_, judged := measure(t, broken.study(), func(name string) bool {
-		return name == cellCurvature || name == cellMatrices || !testing.Short() && strings.HasPrefix(name, adam.name)
+		return name == cellCurvature || name == cellMatrices || strings.HasPrefix(name, adam.name)
 	})
 	for _, id := range central {
 		if judged[id].Verdict != study.NotReproduced {

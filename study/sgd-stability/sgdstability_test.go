@@ -9,8 +9,8 @@ import (
 
 	"github.com/descentml/descent/analysis/stability"
 	"github.com/descentml/descent/lab/report"
-	"github.com/descentml/descent/lab/store"
 	"github.com/descentml/descent/study"
+	"github.com/descentml/descent/study/studytest"
 )
 
 func TestDefinition(t *testing.T) {
@@ -22,21 +22,7 @@ func TestDefinition(t *testing.T) {
 // measure runs a study at its smallest in a store of its own.
 func measure(t *testing.T, s *study.Study) (*study.Results, *study.Report) {
 	t.Helper()
-	st, err := store.Open(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer st.Close()
-	setup := study.Setup{Preset: study.Smoke, Seeds: study.Seeds(study.FirstSeed, study.Smoke.DefaultSeeds())}
-	w, err := st.Create(t.Context(), study.Kind, s.Paper, study.Config{Paper: s.Paper, Preset: setup.Preset, Seeds: setup.Seeds})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer w.Close()
-	results, err := study.Run(t.Context(), s, setup, w, st, 2, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	results := studytest.Measure(t, s, study.Setup{Preset: study.Smoke, Seeds: study.Seeds(study.FirstSeed, study.Smoke.DefaultSeeds())}, 2)
 	return results, s.Judge(results)
 }
 
@@ -52,24 +38,14 @@ func without(s *study.Study, prefixes ...string) *study.Study {
 	return s
 }
 
-// Every claim is reproduced, and the report can be written. A short test leaves
-// out the diagonal network.
+// Every claim is reproduced, and the report can be written.
 func TestSmoke(t *testing.T) {
-	s, left := New(), map[string]bool{}
-	if testing.Short() {
-		s = without(s, "diagonal", "balance", escapeCell)
-		for _, c := range diagonalClaims() {
-			left[c.ID] = true
-		}
-	}
+	s := New()
 	results, judged := measure(t, s)
 	for _, c := range judged.Claims {
 		want := study.Reproduced
-		switch {
-		case c.Reason != "":
+		if c.Reason != "" {
 			want = study.NotTestable
-		case left[c.ID]:
-			want = study.NotReproduced // not measured
 		}
 		if c.Verdict != want {
 			t.Errorf("%s: %s (%s), want %s", c.ID, c.Verdict, c.Ours, want)

@@ -10,8 +10,12 @@ import (
 
 // Measure runs a study in a new store with the given number of workers, as
 // `descent study run` does, and returns what it found. A failure ends the test.
+// With -short the test is skipped.
 func Measure(t testing.TB, s *study.Study, setup study.Setup, workers int) *study.Results {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("not with -short: it runs a study")
+	}
 	st, err := store.Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)

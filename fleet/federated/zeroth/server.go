@@ -131,6 +131,24 @@ func (s *Server) Round(ctx context.Context, clients Asker) (Observation, error) 
 	return o, nil
 }
 
+// Run carries out rounds until so many are done, and tells observe of each,
+// whose error ends it. observe may be nil.
+func (s *Server) Run(ctx context.Context, clients Asker, rounds int, observe func(Observation) error) error {
+	for s.state.Round < rounds {
+		o, err := s.Round(ctx, clients)
+		if err != nil {
+			return err
+		}
+		if observe == nil {
+			continue
+		}
+		if err := observe(o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // average is x - eta mean(x - z_i), in the unit cube.
 func (s *Server) average(replies []*Reply) []float64 {
 	x := slices.Clone(s.state.X)

@@ -69,22 +69,9 @@ func (s *Simulation) Ask(ctx context.Context, t *Task) ([]*Reply, error) {
 	return replies, group.Wait()
 }
 
-// Run carries out rounds until so many are done, and tells observe of each,
-// whose error ends it. observe may be nil.
+// Run carries out rounds: see [Server.Run].
 func (s *Simulation) Run(ctx context.Context, rounds int, observe func(Observation) error) error {
-	for s.server.state.Round < rounds {
-		o, err := s.server.Round(ctx, s)
-		if err != nil {
-			return err
-		}
-		if observe == nil {
-			continue
-		}
-		if err := observe(o); err != nil {
-			return err
-		}
-	}
-	return nil
+	return s.server.Run(ctx, s, rounds, observe)
 }
 
 // State is a whole simulation between two rounds.
