@@ -29,9 +29,6 @@ type fleetView struct {
 	Runs    []store.Run
 }
 
-// fleetPatience is how long fleets may take to answer.
-const fleetPatience = 3 * time.Second
-
 // fleet shows the live workers and the runs that fleets recorded.
 func (s *Server) fleet(w http.ResponseWriter, r *http.Request) error {
 	v := fleetView{Fleets: []observe.Fleet{}, Runs: []store.Run{}}
@@ -44,9 +41,7 @@ func (s *Server) fleet(w http.ResponseWriter, r *http.Request) error {
 	}
 	slices.SortFunc(v.Runs, func(a, b store.Run) int { return cmp.Compare(b.ID, a.ID) })
 	if s.watcher != nil {
-		ctx, cancel := context.WithTimeout(r.Context(), fleetPatience)
-		defer cancel()
-		fleets, err := s.watcher.Fleets(ctx)
+		fleets, err := s.watcher.Fleets(r.Context())
 		v.Fleets, v.Watched = append(v.Fleets, fleets...), !errors.Is(err, observe.ErrNone)
 		if v.Watched && err != nil {
 			v.Problem = fmt.Sprintf("A fleet does not answer: %v.", err)

@@ -48,7 +48,7 @@ func do(t *testing.T, request *http.Request) (int, string) {
 
 // ourPages are the pages of the filled site.
 var ourPages = []string{"/", "/papers", "/papers/" + measured, "/papers/fzoos", "/studies", "/studies/" + measured,
-	"/studies/" + measured + "?run=1", "/studies/diffgrad", "/curvature", "/curvature/4", "/fleet"}
+	"/studies/" + measured + "?run=1", "/studies/diffgrad", "/curvature", "/curvature/4", "/fleet", "/runs", "/runs/2", "/runs/3", "/runs/new", "/runs/compare?id=2,3"}
 
 func TestPagesSayWhatTheyAreFor(t *testing.T) {
 	s := newFilledSite(t)

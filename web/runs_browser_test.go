@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -117,22 +118,27 @@ func TestLiveRunWithoutScript(t *testing.T) {
 
 func TestListFollowsTheStore(t *testing.T) {
 	s := newSite(t)
-	fillSite(t, s.store, storetest.Size{Runs: 3, Points: 3 * 5 * 10})
 	b := openTab(t, s)
+	fillSite(t, s.store, storetest.Size{Runs: pageSize + 2, Points: (pageSize + 2) * 5})
 	b.visit("/runs")
-	b.wait("document.querySelectorAll('.runs > li').length === 3")
-	b.press("input[name=id][value='2']")
+	b.wait(fmt.Sprintf("document.querySelectorAll('.runs > li').length === %d", pageSize))
+	b.press("input[name=id][value='30']")
+	b.run("document.querySelector(\"input[name=id][value='30']\").focus()")
 	run := newLiveRun(t, s.store) // as from a shell
-	b.wait("document.querySelectorAll('.runs > li').length === 4 && document.querySelector('.state.running')")
-	if !eval[bool](b, "document.querySelector(\"input[name=id][value='2']\").checked") {
-		t.Error("the choice is lost")
+	b.wait(fmt.Sprintf("document.querySelector(\".runs > li:first-child input[name=id][value='%d']\") && document.querySelector('.state.running')", run.w.ID()))
+	// All others have moved by a place, and what was chosen is still so.
+	if chosen := eval[[]string](b, "[...document.querySelectorAll('input[name=id]:checked')].map(box => box.value)"); !slices.Equal(chosen, []string{"30"}) {
+		t.Errorf("runs %q are chosen", chosen)
+	}
+	if at := eval[string](b, "document.activeElement.value"); at != "30" {
+		t.Errorf("the keyboard is at %q", at)
 	}
 	if err := run.w.Finish(t.Context(), store.Done, nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	b.wait("!document.querySelector('.state.running')")
 	b.enter("select[name=method]", "sgd")
-	b.wait("document.querySelectorAll('.runs > li').length === 1 && location.search === '?method=sgd'")
+	b.wait("document.querySelectorAll('.runs > li').length < 20 && location.search === '?method=sgd'")
 }
 
 func TestComparingThreeRuns(t *testing.T) {
@@ -237,4 +243,15 @@ func TestRunPagesFitAPhone(t *testing.T) {
 		b.wait("document.querySelector('h1')")
 		b.fits()
 	}
+	// The whole chart is in sight, and its values are read off where they are.
+	b.wait(`[...document.querySelectorAll(".plot svg")].filter(p => p.getClientRects().length).every(p => p.viewBox.baseVal.width === 320)`)
+	if !eval[bool](b, `(() => { const plot = document.querySelector(".plot"); return plot.scrollWidth <= plot.clientWidth; })()`) {
+		t.Error("the chart scrolls sideways")
+	}
+	b.do(chromedp.Focus(chromedp.CSS(".plot")), chromedp.KeyEvent(kb.End))
+	b.wait(`(() => {
+		const box = document.querySelector(".plot").getBoundingClientRect();
+		const marks = [...document.querySelectorAll(".cursor circle")].map(c => c.getBoundingClientRect());
+		return marks.length > 0 && marks.every(m => m.width > 0 && m.left > box.left + 0.8 * box.width && m.right < box.right && m.top > box.top && m.bottom < box.bottom);
+	})()`)
 }

@@ -84,6 +84,10 @@ func (s *Server) showForm(w http.ResponseWriter, r *http.Request, status int, re
 			v.Upload = &v.Uploads[i]
 		}
 	}
+	if wantsJSON(r) {
+		writeJSON(w, status, v.choices())
+		return nil
+	}
 	if v.Upload != nil && v.Upload.Missing && request.Missing == "" {
 		v.Request.Missing = string(data.MissingMean)
 	}
@@ -95,6 +99,25 @@ func (s *Server) showForm(w http.ResponseWriter, r *http.Request, status int, re
 	}
 	v.Other = strings.Join(others, ", ")
 	return s.renderStatus(w, r, status, "runs_new", view{Title: "Start a run", Section: "runs", Data: v})
+}
+
+// choices are what a program can choose from.
+func (v *newRunView) choices() map[string]any {
+	var sets, methods, models []string
+	for _, set := range v.Sets {
+		sets = append(sets, set.Name)
+	}
+	for _, m := range v.Methods {
+		methods = append(methods, m.Name)
+	}
+	for _, m := range v.Models {
+		models = append(models, m.Name)
+	}
+	uploads := map[string]launch.Upload{}
+	for _, upload := range v.Uploads {
+		uploads[launch.UploadPrefix+upload.ID] = upload
+	}
+	return map[string]any{"data": sets, "uploads": uploads, "methods": methods, "models": models}
 }
 
 // thousands writes a number with commas: "10,000".

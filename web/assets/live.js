@@ -5,58 +5,14 @@
 "use strict";
 
 (() => {
-  const status = document.getElementById("status");
-  const say = (text) => { if (status && text && status.textContent !== text) status.textContent = text; };
+  const parts = window.descent, say = parts.say; // of app.js
 
-  // keep carries over what people did in an old part of the page.
-  function keep(old, fresh) {
-    for (const box of old.querySelectorAll("input[type=checkbox][name=id]:checked")) {
-      const same = fresh.querySelector(`input[type=checkbox][name=id][value="${CSS.escape(box.value)}"]`);
-      if (same) same.checked = true;
-    }
-    const at = document.activeElement;
-    if (!at || !old.contains(at)) return null;
-    if (at.dataset.key) return `[data-key="${CSS.escape(at.dataset.key)}"]`;
-    if (at.name && at.value) return `${at.tagName}[name="${CSS.escape(at.name)}"][value="${CSS.escape(at.value)}"]`;
-    return at.getAttribute("href") ? `a[href="${CSS.escape(at.getAttribute("href"))}"]` : null;
-  }
-
-  // become makes an old part of the page equal to a fresh one and touches only
-  // what differs, so that what is being pressed, read or scrolled stays.
-  function become(old, fresh) {
-    if (old.isEqualNode(fresh)) return;
-    if (old.nodeType !== fresh.nodeType || old.nodeName !== fresh.nodeName || old.childNodes.length !== fresh.childNodes.length) {
-      const focus = old.nodeType === Node.ELEMENT_NODE && fresh.nodeType === Node.ELEMENT_NODE ? keep(old, fresh) : null;
-      old.replaceWith(document.adoptNode(fresh));
-      if (focus) (fresh.matches(focus) ? fresh : fresh.querySelector(focus))?.focus({ preventScroll: true });
-      return;
-    }
-    if (old.nodeType !== Node.ELEMENT_NODE) { old.data = fresh.data; return; }
-    for (const { name } of [...old.attributes]) {
-      if (!fresh.hasAttribute(name) && !(name === "open" && old.nodeName === "DETAILS")) old.removeAttribute(name);
-    }
-    for (const { name, value } of fresh.attributes) {
-      if (old.getAttribute(name) !== value && !(name === "open" && old.nodeName === "DETAILS")) old.setAttribute(name, value);
-    }
-    const children = [...fresh.childNodes];
-    [...old.childNodes].forEach((child, i) => become(child, children[i]));
-  }
-
-  // take brings parts of this page to another state of it.
-  async function take(address, ids, signal) {
-    const answer = await fetch(address, { headers: { Accept: "text/html" }, credentials: "same-origin", signal });
-    if (!answer.ok) throw new Error(answer.statusText);
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    for (const id of ids) {
-      const old = document.getElementById(id), fresh = page.getElementById(id);
-      if (!old || !fresh) continue;
-      const told = fresh.dataset.say !== old.dataset.say && fresh.dataset.say;
-      if (id === "chart") unread(old);
-      become(old, fresh);
-      if (told) say(told);
-      if (id === "chart") reading(document.getElementById(id));
-    }
-  }
+  // take brings parts of this page to another state of it; what reading has
+  // added to a chart is taken away before and comes back after.
+  const take = (address, ids, signal) => parts.take(address, ids, signal, {
+    before: (old) => { if (old.id === "chart") unread(old); },
+    after: (fresh) => { if (fresh.id === "chart") reading(fresh); },
+  });
 
   // follow calls changed() whenever a topic has news, one call at a time. A
   // window that nobody sees follows nothing, for browsers open few streams.

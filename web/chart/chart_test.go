@@ -81,7 +81,7 @@ func series(name string, values ...float64) store.Series {
 
 func TestPeakOfALongSeriesIsInThePicture(t *testing.T) {
 	st := open(t)
-	ids, err := storetest.Fill(t.Context(), st, storetest.Small, 1)
+	ids, err := storetest.Fill(t.Context(), st, storetest.Size{Runs: 2, LongRuns: 2, LongPoints: 100_000}, 1)
 	if err != nil {
 		t.Fatal(err)
 	}

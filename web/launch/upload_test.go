@@ -260,7 +260,7 @@ func TestCheckingIsBoundedInTime(t *testing.T) {
 
 // waiting is a file whose sender is slow; it breaks off if it has no text.
 type waiting struct {
-	begun, release chan struct{}
+	begun, release chan struct{} // begun has room for all who read first
 	text           io.Reader
 }
 
@@ -279,8 +279,8 @@ func (w *waiting) Read(b []byte) (int, error) {
 func TestUploadsAtOnceAreBounded(t *testing.T) {
 	store := t.TempDir()
 	u := uploads(t, store, launch.Limits{})
-	w := &waiting{begun: make(chan struct{}), release: make(chan struct{})}
 	const most = 4
+	w := &waiting{begun: make(chan struct{}, most), release: make(chan struct{})}
 	ended := make(chan error, most)
 	for range most {
 		go func() {

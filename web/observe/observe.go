@@ -48,6 +48,9 @@ type Observer struct {
 	find  func() []link.Address
 	mutex sync.Mutex
 	known map[string]*server // by URL
+	asked time.Time          // when the fleets were asked last
+	heard []Fleet            // what they said
+	err   error
 }
 
 // server is a connection with a pool that hears the workers and calls none.
@@ -66,12 +69,29 @@ func New(find func() []link.Address) *Observer {
 const (
 	answers    = 300 * time.Millisecond
 	heartbeats = 700 * time.Millisecond
+
+	patience = 3 * time.Second // for all fleets together
+	fresh    = time.Second     // how long an answer serves all who ask
 )
 
-// Fleets returns what is known of all fleets, or ErrNone.
+// Fleets returns what is known of all fleets, or ErrNone. Fleets are asked at
+// most once a second, however many look at them. The slice is shared, and not
+// to be changed.
 func (o *Observer) Fleets(ctx context.Context) ([]Fleet, error) {
 	o.mutex.Lock()
 	defer o.mutex.Unlock()
+	if time.Since(o.asked) < fresh {
+		return o.heard, o.err
+	}
+	// Should the one who asks go away, others wait for the same answer.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	defer cancel()
+	o.heard, o.err = o.ask(ctx)
+	o.asked = time.Now()
+	return o.heard, o.err
+}
+
+func (o *Observer) ask(ctx context.Context) ([]Fleet, error) {
 	found := o.find()
 	o.forget(found)
 	var fleets []Fleet

@@ -56,6 +56,13 @@ func TestFleets(t *testing.T) {
 		if len(fleets[0].Workers) > 0 {
 			break
 		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	// One who goes away harms no connection.
+	gone, leave := context.WithCancel(ctx)
+	leave()
+	if again, err := o.Fleets(gone); err != nil || len(again) != 1 {
+		t.Errorf("asked again: %+v, error %v", again, err)
 	}
 	f := fleets[0]
 	if w := f.Workers[0]; len(f.Workers) != 1 || w.Name != "w07" || !w.Alive || w.Answers != 1 || f.Alive() != 1 {

@@ -22,6 +22,31 @@ func figure(name string) plot.Figure {
 			{Name: "muted", X: []float64{1, 3}, Y: []float64{2, 2}, Muted: true, Dashed: true}}}
 }
 
+// A picture for each width of window, with ids of their own.
+func TestBothWidths(t *testing.T) {
+	both, err := picture.Both(figure("loss"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(both)
+	ids := regexp.MustCompile(` id="([^"]+)"`).FindAllStringSubmatch(text, -1)
+	seen := map[string]bool{}
+	for _, id := range ids {
+		if seen[id[1]] {
+			t.Errorf("twice the id %s", id[1])
+		}
+		seen[id[1]] = true
+	}
+	for _, part := range []string{`<div class="wide"><svg`, `<div class="narrow"><svg`, `viewBox="0 0 520 `, `viewBox="0 0 320 `} {
+		if strings.Count(text, part) != 1 {
+			t.Errorf("%d times %s", strings.Count(text, part), part)
+		}
+	}
+	if _, err := picture.Both(plot.Figure{Width: 12}); err == nil {
+		t.Error("no error for a figure that cannot be drawn")
+	}
+}
+
 // What a style said, an attribute says, and the picture is still XML; names stay
 // text, even those that look like styles.
 func TestStylesBecomeAttributes(t *testing.T) {
