@@ -13,6 +13,7 @@ package program
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -74,13 +75,14 @@ type Program struct {
 	settings Settings
 	command  *exec.Cmd
 	input    io.WriteCloser
-	answers  chan string   // lines
+	answers  chan answer
 	ended    chan struct{} // closed when there are no more
 	quit     chan struct{} // closed by Close
 	failure  error         // why it ended; set before ended is closed
 	errors   tail
 	point    []float64
 	broken   error // what every further call returns
+	settled  bool  // it has been seen to answer a point with one line
 	closing  sync.Once
 }
 
@@ -89,7 +91,7 @@ func Start(s Settings) (*Program, error) {
 	if err := s.complete(); err != nil {
 		return nil, err
 	}
-	p := &Program{settings: s, answers: make(chan string, pending), ended: make(chan struct{}), quit: make(chan struct{}), point: make([]float64, s.Dim)}
+	p := &Program{settings: s, answers: make(chan answer, pending), ended: make(chan struct{}), quit: make(chan struct{}), point: make([]float64, s.Dim)}
 	p.command = exec.Command(s.Words[0], s.Words[1:]...)
 	p.command.Env = append(os.Environ(), s.Environment...)
 	p.command.Stderr = &p.errors
@@ -115,24 +117,32 @@ const pending = 4
 // maxLine bounds the length of an answer.
 const maxLine = 1 << 16
 
+// answer is a line of the program.
+type answer struct {
+	text string
+	more bool // further ones had come by then
+}
+
 // read passes lines on until there are no more.
 func (p *Program) read(output io.Reader) {
 	defer close(p.ended)
-	lines := bufio.NewScanner(output)
-	lines.Buffer(nil, maxLine)
-	for lines.Scan() {
-		text := strings.TrimSpace(lines.Text())
-		if text == "" {
-			continue
+	lines := bufio.NewReaderSize(output, maxLine)
+	for {
+		line, err := lines.ReadSlice('\n')
+		if text := strings.TrimSpace(string(line)); text != "" && !errors.Is(err, bufio.ErrBufferFull) {
+			rest, _ := lines.Peek(lines.Buffered())
+			select {
+			case p.answers <- answer{text, len(bytes.TrimSpace(rest)) > 0}:
+			case <-p.quit:
+			}
 		}
-		select {
-		case p.answers <- text:
-		case <-p.quit:
+		if errors.Is(err, bufio.ErrBufferFull) {
+			p.failure = fmt.Errorf("wrote a line of more than %d bytes", maxLine)
+			p.kill()
 		}
-	}
-	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
-		p.failure = fmt.Errorf("wrote a line of more than %d bytes", maxLine)
-		p.kill()
+		if err != nil {
+			break
+		}
 	}
 	if err := p.command.Wait(); p.failure == nil {
 		p.failure = errors.New("ended")
@@ -179,7 +189,7 @@ func (p *Program) ask(ctx context.Context, x []float64) (float64, error) {
 	}
 	select {
 	case early := <-p.answers:
-		return 0, fmt.Errorf("the program wrote %q before it was asked: expected one number on a line for each point", clipped(early))
+		return 0, tooMany(early.text)
 	default:
 	}
 	written := make(chan error, 1)
@@ -191,10 +201,17 @@ func (p *Program) ask(ctx context.Context, x []float64) (float64, error) {
 	defer limit.Stop()
 	for {
 		select {
-		case text := <-p.answers:
-			y, err := strconv.ParseFloat(text, 64)
+		case line := <-p.answers:
+			y, err := strconv.ParseFloat(line.text, 64)
 			if err != nil && !errors.Is(err, strconv.ErrRange) {
-				return 0, fmt.Errorf("the program answered %q: expected a number", clipped(text))
+				return 0, fmt.Errorf("the program answered %q: expected a number", clipped(line.text))
+			}
+			if line.more {
+				return 0, tooMany(line.text)
+			}
+			if !p.settled {
+				p.settled = true
+				return y, p.settle()
 			}
 			return y, nil // NaN and infinities are the evaluator's affair
 		case <-p.ended:
@@ -209,6 +226,27 @@ func (p *Program) ask(ctx context.Context, x []float64) (float64, error) {
 			return 0, ctx.Err()
 		}
 	}
+}
+
+// settling is how long a second line may take to show after the first answer.
+// Later ones cannot be told from answers to the next points.
+const settling = 300 * time.Millisecond
+
+// settle waits for a line after the first answer, which is one too many.
+func (p *Program) settle() error {
+	select {
+	case early := <-p.answers:
+		return tooMany(early.text)
+	case <-p.ended: // which the next point finds out
+		return nil
+	case <-time.After(settling):
+		return nil
+	}
+}
+
+// tooMany is the error of a line that belongs to no point.
+func tooMany(text string) error {
+	return fmt.Errorf("the program wrote %q before it was asked: expected one number on a line for each point", clipped(text))
 }
 
 // grace is how long the end of a context may lag behind the program's: a Ctrl-C
