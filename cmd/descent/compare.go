@@ -156,13 +156,12 @@ func (f *runFlags) writer(ctx context.Context, st *store.Store, kind string, res
 	return st.Create(ctx, kind, name, f.config)
 }
 
-// interrupted records that a run has stopped and says how it goes on: by
-// `descent COMMAND --resume`.
-func interrupted(c *cobra.Command, w *store.Writer, command, storeFlag string, cause error) error {
+// interrupted records that a run of a kind has stopped and says how it goes on.
+func interrupted(c *cobra.Command, w *store.Writer, kind, storeFlag string, cause error) error {
 	err := w.Finish(context.WithoutCancel(c.Context()), store.Interrupted, nil, cause)
 	if !errors.Is(cause, context.Canceled) {
 		return cause // why the run stopped also is why this cannot be recorded, if it cannot
 	}
-	fmt.Fprintf(c.ErrOrStderr(), "Stopped; what is done is kept. Continue with: descent %s --resume %d%s\n", command, w.ID(), storeOption(storeFlag))
+	fmt.Fprintf(c.ErrOrStderr(), "Stopped; what is done is kept. Continue with: descent %s --resume %d%s\n", resumeCommand(kind), w.ID(), storeOption(storeFlag))
 	return errors.Join(cause, err)
 }

@@ -261,12 +261,12 @@ func (f *blackBoxFlags) run(c *cobra.Command) error {
 	m := minimisation{config: &f.config, boxes: boxes, workers: workers, store: st, writer: w, out: c.ErrOrStderr()}
 	if f.config.Job != "" {
 		if m.fleet, err = newBoxFleet(c, &f.config, workers, st); err != nil {
-			return interrupted(c, w, "fleet "+kindFederate, dir, err)
+			return interrupted(c, w, kindFederate, dir, err)
 		}
 	}
 	result, err := promptly(ctx, func() (*blackBoxReport, error) { return m.compare(ctx) })
 	if err = errors.Join(err, m.fleet.close(err == nil)); err != nil {
-		return interrupted(c, w, "fleet "+kindFederate, dir, err)
+		return interrupted(c, w, kindFederate, dir, err)
 	}
 	if err := w.Finish(ctx, store.Done, result, nil); err != nil {
 		return err

@@ -124,22 +124,7 @@ func (r *blackBoxReport) pointText() string {
 
 func (r *blackBoxReport) print(w io.Writer) error {
 	fmt.Fprintf(w, "%s\n\n", r.describe())
-	header, numeric := []string{""}, []int{}
-	for i, column := range r.columns() {
-		header = append(header, column.Name)
-		if column.Numeric {
-			numeric = append(numeric, i+1)
-		}
-	}
-	var rows [][]string
-	for i := range r.Results {
-		mark := ""
-		if r.Results[i].Best && len(r.Results) > 1 {
-			mark = "★"
-		}
-		rows = append(rows, append([]string{mark}, r.Results[i].cells(r.Minimum)...))
-	}
-	if err := printTable(w, header, rows, numeric...); err != nil {
+	if err := printRanking(w, r.table()); err != nil {
 		return err
 	}
 	if len(r.Results) > 1 {
@@ -179,17 +164,22 @@ func (r *blackBoxReport) figures() []plot.Figure {
 	return []plot.Figure{queries, rounds}
 }
 
-// page is the HTML report.
-func (r *blackBoxReport) page(run store.Run, command string) report.Page {
-	table := &report.Table{Caption: fmt.Sprintf("After %s", count(r.Rounds, "round")), Columns: r.columns()}
+// table has a row for each strategy.
+func (r *blackBoxReport) table() *report.Table {
+	t := &report.Table{Caption: fmt.Sprintf("After %s", count(r.Rounds, "round")), Columns: r.columns()}
 	for i := range r.Results {
 		l := &r.Results[i]
 		row := report.Row{Cells: l.cells(r.Minimum), Best: l.Best && len(r.Results) > 1}
 		if l.Repeated > 0 {
 			row.Note = fmt.Sprintf("%d queries more in rounds that were stopped and repeated", l.Repeated)
 		}
-		table.Rows = append(table.Rows, row)
+		t.Rows = append(t.Rows, row)
 	}
+	return t
+}
+
+// page is the HTML report.
+func (r *blackBoxReport) page(run store.Run, command string) report.Page {
 	b := r.best()
 	return report.Page{
 		Title: "Federated minimisation of " + r.Objective, Command: command,
@@ -201,7 +191,7 @@ func (r *blackBoxReport) page(run store.Run, command string) report.Page {
 		},
 		Sections: []report.Section{
 			{Title: "Progress", Figures: r.figures(), Text: "All strategies begin at the same point. Every call of a client's function is counted."},
-			{Title: "Result", Table: table},
+			{Title: "Result", Table: r.table()},
 		},
 	}
 }

@@ -310,7 +310,7 @@ func (f *federateFlags) run(c *cobra.Command) error {
 	fmt.Fprintf(c.ErrOrStderr(), "Run %d in %s\n", w.ID(), st.Dir())
 	if f.processes || f.nats.address.URL != "" {
 		if fed.fleet, err = newFederateFleet(c, f, st, fed.encoder); err != nil {
-			return interrupted(c, w, "fleet "+kindFederate, f.store, err)
+			return interrupted(c, w, kindFederate, f.store, err)
 		}
 	}
 	bar, done := newProgress(c.ErrOrStderr())
@@ -318,7 +318,7 @@ func (f *federateFlags) run(c *cobra.Command) error {
 	done()
 	err = errors.Join(err, fed.fleet.close(err == nil))
 	if err != nil {
-		return interrupted(c, w, "fleet "+kindFederate, f.store, err)
+		return interrupted(c, w, kindFederate, f.store, err)
 	}
 	if err := w.Finish(ctx, store.Done, result, nil); err != nil {
 		return err

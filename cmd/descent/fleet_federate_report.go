@@ -112,22 +112,7 @@ func bytesText(n int64) string {
 
 func (r *federateReport) print(w io.Writer) error {
 	fmt.Fprintf(w, "%s\n%s\n\n", r.describe(), r.setting())
-	header, numeric := []string{""}, []int{}
-	for i, column := range r.columns() {
-		header = append(header, column.Name)
-		if column.Numeric {
-			numeric = append(numeric, i+1)
-		}
-	}
-	var rows [][]string
-	for i := range r.Results {
-		mark := ""
-		if r.Results[i].Best && len(r.Results) > 1 {
-			mark = "★"
-		}
-		rows = append(rows, append([]string{mark}, r.Results[i].cells()...))
-	}
-	if err := printTable(w, header, rows, numeric...); err != nil {
+	if err := printRanking(w, r.table()); err != nil {
 		return err
 	}
 	if len(r.Results) > 1 {
@@ -136,13 +121,18 @@ func (r *federateReport) print(w io.Writer) error {
 	return nil
 }
 
-// page is the HTML report.
-func (r *federateReport) page(run store.Run, command string) report.Page {
-	table := &report.Table{Caption: fmt.Sprintf("At simulated time %g", r.Horizon), Columns: r.columns()}
+// table has a row for each strategy.
+func (r *federateReport) table() *report.Table {
+	t := &report.Table{Caption: fmt.Sprintf("At simulated time %g", r.Horizon), Columns: r.columns()}
 	for i := range r.Results {
 		l := &r.Results[i]
-		table.Rows = append(table.Rows, report.Row{Cells: l.cells(), Best: l.Best && len(r.Results) > 1})
+		t.Rows = append(t.Rows, report.Row{Cells: l.cells(), Best: l.Best && len(r.Results) > 1})
 	}
+	return t
+}
+
+// page is the HTML report.
+func (r *federateReport) page(run store.Run, command string) report.Page {
 	x := plot.Axis{Label: "simulated time"}
 	loss := plot.Figure{Title: "Loss over simulated time", X: x, Y: plot.Axis{Label: "validation loss", Log: true},
 		Caption: "On validation examples that no client has. A unit of time is what the times of the clients are in."}
@@ -161,7 +151,7 @@ func (r *federateReport) page(run store.Run, command string) report.Page {
 		Title: title, Subtitle: subtitle, Command: command,
 		Facts: []report.Fact{{Name: "Run", Value: fmt.Sprintf("%d, %s", run.ID, run.Created.Format("2 January 2006, 15:04 MST"))}, {Name: "Data and model", Value: r.describe()}, {Name: "Setting", Value: r.setting()}},
 		Sections: []report.Section{
-			{Title: "Result", Table: table, Text: "All strategies begin with the same weights and clients and are compared at equal simulated time, not at an equal number of aggregations."},
+			{Title: "Result", Table: r.table(), Text: "All strategies begin with the same weights and clients and are compared at equal simulated time, not at an equal number of aggregations."},
 			{Title: "Training", Figures: []plot.Figure{loss, score}},
 		},
 	}

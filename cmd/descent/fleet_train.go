@@ -284,7 +284,7 @@ func (f *codedFlags) run(c *cobra.Command) (err error) {
 	folder := filepath.Join(st.Dir(), "fleet", f.config.Job)
 	result, err := f.train(c, t, w, folder)
 	if err != nil {
-		return interrupted(c, w, "fleet train", f.store, err)
+		return interrupted(c, w, kindFleet, f.store, err)
 	}
 	if err := w.Finish(ctx, store.Done, result, nil); err != nil {
 		return err

@@ -185,7 +185,7 @@ func runStudy(c *cobra.Command, f *studyFlags, arguments []string) error {
 		return study.Run(ctx, s, setup, w, st, f.workers, studyProgress(c.ErrOrStderr()))
 	})
 	if err != nil {
-		return interrupted(c, w, study.Kind+" run", f.store, err)
+		return interrupted(c, w, study.Kind, f.store, err)
 	}
 	judged := s.Judge(results)
 	judged.Run = w.ID()

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/descentml/descent/lab/experiment"
+	"github.com/descentml/descent/lab/report"
 )
 
 // printTable prints rows under a header, columns aligned, those in numeric to
@@ -153,6 +154,26 @@ func printReport(w io.Writer, r *experiment.Report) error {
 		fmt.Fprintln(w, "↔ the best learning rate is the outermost that was tried")
 	}
 	return nil
+}
+
+// printRanking prints the table of a report, with a star in front of its best row.
+func printRanking(w io.Writer, t *report.Table) error {
+	header, numeric := []string{""}, []int{}
+	for i, column := range t.Columns {
+		header = append(header, column.Name)
+		if column.Numeric {
+			numeric = append(numeric, i+1)
+		}
+	}
+	var rows [][]string
+	for _, row := range t.Rows {
+		star := ""
+		if row.Best {
+			star = "★"
+		}
+		rows = append(rows, append([]string{star}, row.Cells...))
+	}
+	return printTable(w, header, rows, numeric...)
 }
 
 // mark is the sign in front of a method.

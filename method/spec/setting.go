@@ -95,6 +95,19 @@ func (s Setting) expected() string {
 	return fmt.Sprintf("a number in %s%g, %g)", open, s.Low, s.upper())
 }
 
+// Read reads the specification of the method of a name into its settings. Another
+// name, and what [Assign] refuses, are errors.
+func Read(text, method string, settings []Setting) error {
+	name, assignments, err := Parse(text)
+	if err != nil {
+		return err
+	}
+	if name != method {
+		return Unknown("method", name, []string{method})
+	}
+	return Assign(name, settings, assignments)
+}
+
 // Assign gives the settings of the method of a name what the assignments say. A
 // name that is none of theirs and a value out of its range are errors.
 func Assign(method string, settings []Setting, assignments []Assignment) error {

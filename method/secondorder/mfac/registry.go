@@ -26,15 +26,8 @@ func Methods() []spec.Method {
 // An unknown method or option is an error with the nearest name; a value that
 // is no number or out of its range is one that says what was expected.
 func New(text string) (func(stepper.Model) (stepper.Stepper, error), error) {
-	name, assignments, err := spec.Parse(text)
-	if err != nil {
-		return nil, err
-	}
-	if name != Name {
-		return nil, spec.Unknown("method", name, []string{Name})
-	}
 	o := new(Optimizer)
-	if err := spec.Assign(name, o.settings(), assignments); err != nil {
+	if err := spec.Read(text, Name, o.settings()); err != nil {
 		return nil, err
 	}
 	return o.Stepper, nil
