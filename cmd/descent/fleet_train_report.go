@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/descentml/descent/fleet/coding"
 	"github.com/descentml/descent/lab/experiment"
 	"github.com/descentml/descent/lab/plot"
 	"github.com/descentml/descent/lab/report"
@@ -89,15 +90,7 @@ func (r *fleetReport) happened() string {
 
 func (r *fleetReport) print(w io.Writer) error {
 	fmt.Fprintf(w, "%s\n%s\n%s\n\n", r.describe(), r.setting(), r.happened())
-	var rows [][]string
-	for _, m := range r.Models {
-		mark := ""
-		if m.Best && len(r.Models) > 1 {
-			mark = "★"
-		}
-		rows = append(rows, append([]string{mark}, m.cells()...))
-	}
-	return printTable(w, append([]string{""}, r.columns()...), rows, 2, 3, 4, 5, 6)
+	return printRanking(w, r.table())
 }
 
 func (r *fleetReport) columns() []string {
@@ -148,32 +141,43 @@ func fleetCurves(ctx context.Context, st *store.Store, run int64, score string) 
 	return []plot.Figure{loss, scores, rounds}, nil
 }
 
+// table has a row for each model.
+func (r *fleetReport) table() *report.Table {
+	t := &report.Table{Caption: "After the last step"}
+	for i, name := range r.columns() {
+		t.Columns = append(t.Columns, report.Column{Name: name, Numeric: i > 0})
+	}
+	for _, m := range r.Models {
+		t.Rows = append(t.Rows, report.Row{Cells: m.cells(), Best: m.Best && len(r.Models) > 1})
+	}
+	return t
+}
+
 // page is the HTML report.
 func (r *fleetReport) page(ctx context.Context, st *store.Store, run store.Run, command string) (report.Page, error) {
 	figures, err := fleetCurves(ctx, st, run.ID, r.Score)
 	if err != nil {
 		return report.Page{}, err
 	}
-	table := &report.Table{Caption: "After the last step"}
-	for i, name := range r.columns() {
-		table.Columns = append(table.Columns, report.Column{Name: name, Numeric: i > 0})
-	}
 	best := r.Models[0]
 	for _, m := range r.Models {
 		if m.Best {
 			best = m
 		}
-		table.Rows = append(table.Rows, report.Row{Cells: m.cells(), Best: m.Best && len(r.Models) > 1})
 	}
 	answers := &report.Table{Caption: "Workers", Columns: []report.Column{{Name: "worker"}, {Name: "answers", Numeric: true}, {Name: "late", Numeric: true}, {Name: "ms a task", Numeric: true}}}
 	for _, a := range r.Answers {
 		answers.Rows = append(answers.Rows, report.Row{Cells: []string{a.Worker, fmt.Sprint(a.Answers), fmt.Sprint(a.Late), fmt.Sprintf("%.1f", 1000*a.Seconds)}})
 	}
+	exactness := "Every gradient is that of all training examples, whoever was late."
+	if spec, err := coding.ParseSpec(r.Scheme); err == nil && !spec.Exact() {
+		exactness = "A gradient is that of the examples whose answers were in time, in place of all."
+	}
 	return report.Page{
 		Title: "Coded training on " + r.Data.Name, Subtitle: fmt.Sprintf("%s reaches a test %s of %.4f.", best.Model, r.Score, best.TestScore), Command: command,
 		Facts: []report.Fact{{Name: "Run", Value: fmt.Sprintf("%d, %s", run.ID, run.Created.Format("2 January 2006, 15:04 MST"))}, {Name: "Data", Value: r.describe()}, {Name: "Scheme", Value: r.setting()}, {Name: "Rounds", Value: r.happened()}},
 		Sections: []report.Section{
-			{Title: "Result", Table: table, Text: "Every gradient is that of all training examples, whoever was late."},
+			{Title: "Result", Table: r.table(), Text: exactness},
 			{Title: "Training", Figures: figures},
 			{Title: "Workers", Table: answers},
 		},
